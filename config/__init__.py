@@ -1,0 +1,1 @@
+"""What a user configures: file models, hot reload, the home's paths, and the life of a process in it."""

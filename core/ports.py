@@ -100,6 +100,7 @@ class FileIdentity:
     inode: int
     size: int
     mtime_ns: int
+    ctime_ns: int = 0
 
 
 class FileOps(Protocol):

@@ -25,6 +25,7 @@ from core.domain.settings import (
     Settings,
     SourceSettings,
     SymbolWeights,
+    Trips,
 )
 from core.domain.signals import (
     Document,
@@ -150,6 +151,7 @@ __all__ = [
     "TakenMode",
     "Target",
     "TimeInForce",
+    "Trips",
     "VenueEvent",
     "VenueEventKind",
     "Wanted",

@@ -43,6 +43,25 @@ class OnDisable(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Trips:
+    """What stops an account by itself, per UTC day where a day is meant; percentages of equity; None: off."""
+
+    daily_loss_pct: Decimal | None = Decimal(10)
+    """Loss since the day began at which the account stops increasing."""
+    daily_profit_pct: Decimal | None = None
+    """Profit since the day began at which the account stops increasing."""
+    kill_loss_pct: Decimal | None = None
+    """Loss since the day began at which the account is flattened."""
+    closeout_timeout_s: float = 60.0
+    """How long that flattening may take before it is reported as failed."""
+    max_notional_per_hour_x: Decimal = Decimal(20)
+    """Notional sent in any hour, in multiples of equity."""
+    max_unexplained_changes: int = 3
+    """Position changes of one symbol that nothing of ours explains, within `unexplained_window_s`."""
+    unexplained_window_s: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """Policies and limits; the defaults are the shipped ones. `None` on a limit means the rule stated in the docs."""
 
@@ -66,6 +85,7 @@ class Policy:
     max_increase_orders_per_minute: int = 120
     max_positions: int | None = None
     min_book_depth_x: Decimal | None = None
+    trips: Trips = field(default_factory=Trips)
 
 
 @dataclass(frozen=True, slots=True)

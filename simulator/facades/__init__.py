@@ -1,0 +1,120 @@
+"""What a venue facade is: the venue's wire protocol on top of an `Exchange`, sans-I/O.
+
+One facade serves aiohttp and the in-memory transport alike. It verifies signatures, timestamps and limits, speaks the
+venue's codes, and counts requests. It never waits, never reads a wall clock (`exchange.clock`, `exchange.time()`) and
+draws no randomness.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from importlib import util
+from typing import Protocol
+
+from core.ports import Request, Response, StreamRequest
+from simulator.exchange import Exchange, VenueRules
+
+
+class Match(StrEnum):
+    """What a request is about, in the words faults are aimed with."""
+
+    ORDER_CREATE = "order_create"
+    ORDER_QUERY = "order_query"
+    """Anything that can tell what became of an order: open orders, order history, executions."""
+    POSITIONS = "positions"
+    EQUITY = "equity"
+    PRICES = "prices"
+    INSTRUMENTS = "instruments"
+    LEVERAGE = "leverage"
+    MARGIN_MODE = "margin_mode"
+    STREAM = "stream"
+    OTHER = "other"
+    """None of these (time, account information, cancel, position mode …): only a fault on `any` meets it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request as seen before it is verified. `account` is the name whose key it claims, None if public or unknown."""
+
+    match: Match
+    account: str | None
+    endpoint: str
+    """Method and path without query, for example `POST /v5/order/create`."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequestCounts:
+    """Requests since the start: all of them, those refused by a rate limit or ban, and by `Call.endpoint`."""
+
+    total: int = 0
+    over_limit: int = 0
+    by_endpoint: Mapping[str, int] = field(default_factory=dict)
+
+
+class Session(Protocol):
+    """One websocket, sans-I/O. The server feeds what arrives and sends what comes out, in order."""
+
+    def receive(self, text: str) -> tuple[str, ...]:
+        """Takes one text frame of the client and returns the frames that answer it."""
+
+    def push(self) -> tuple[str, ...]:
+        """Frames due since the last call (exchange events, heart-beats). Called after events and every 100 ms."""
+
+    def close(self) -> None:
+        """The connection ended, whoever ended it: unsubscribe from the exchange."""
+
+
+class Facade(Protocol):
+    """The wire protocol of one venue. Header names reach a facade in lower case, URLs absolute and as sent (encoded)."""
+
+    @property
+    def venue(self) -> str: ...
+
+    def classify(self, request: Request) -> Call:
+        """What the request is about. Cheap, free of side effects, never raises: garbage is `Match.OTHER`."""
+
+    def handle(self, request: Request) -> Response:
+        """Verifies, counts and executes the request. Never raises for anything a client can send."""
+
+    def reject(self, request: Request, code: str) -> Response:
+        """The refusal the venue words with its own `code`, as an answer to this request; nothing is executed."""
+
+    def credentials(self, account: str) -> Mapping[str, str]:
+        """The credential fields of an account as `credentials.json` names them (`api_key`, `api_secret`, …)."""
+
+    def counts(self) -> RequestCounts: ...
+
+    def session(self, request: StreamRequest) -> Session | None:
+        """A new websocket session on the URL's path; None where the venue offers no stream there."""
+
+
+@dataclass(frozen=True, slots=True)
+class VenueKind:
+    """What a facade package exports as `VENUE`. `build` puts a facade on top of its exchange."""
+
+    venue: str
+    rules: VenueRules
+    build: Callable[[Exchange], Facade]
+
+
+REGISTRY: Mapping[str, str] = {
+    "bybit": "simulator.facades.bybit:VENUE",
+}
+"""Venue -> "module:name" of its `VenueKind`."""
+
+
+def served() -> tuple[str, ...]:
+    """The venues that have a facade, in the order of the registry."""
+    return tuple(venue for venue, place in REGISTRY.items() if util.find_spec(place.partition(":")[0]) is not None)
+
+
+def load(venue: str) -> VenueKind:
+    """The venue's kind. Raises `KeyError` for a venue without a registry line, `ImportError` for a broken one."""
+    module, _, name = REGISTRY[venue].partition(":")
+    kind = getattr(importlib.import_module(module), name)
+    if not isinstance(kind, VenueKind):
+        raise TypeError(f"{REGISTRY[venue]} is not a VenueKind")
+    return kind

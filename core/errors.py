@@ -1,21 +1,21 @@
 """The error tree. Branch on the type (and on `code`), never on message text.
 
-    EngineError
-    ├── VenueError                what an adapter raises
-    │   ├── Rejected              it did not happen, proven by the venue's answer
-    │   ├── Unavailable           a read failed, or a send never left this machine
-    │   ├── Ambiguous             it was sent and nobody knows: look it up, never send it again
-    │   ├── Denied                credentials, permission, wrong account: stop that account
-    │   └── OurFault              we built an illegal request: a bug
-    ├── TransportError            what a transport raises, before an adapter gives it a meaning
-    │   ├── NotSent               no byte reached the venue
-    │   └── Lost                  bytes may have reached the venue; no usable answer came
-    ├── ConfigError               a live file is invalid: file, field, what to do
-    ├── StateError                our own files
-    │   ├── Corrupt               a record before the end cannot be read
-    │   ├── Conflict              the file changed since it was read
-    │   └── Locked                somebody else holds the lock; names the holder
-    └── InvariantBreach           I1 to I5: nothing was sent; the account stops increasing
+EngineError
+├── VenueError                what an adapter raises
+│   ├── Rejected              it did not happen, proven by the venue's answer
+│   ├── Unavailable           a read failed, or a send never left this machine
+│   ├── Ambiguous             it was sent and nobody knows: look it up, never send it again
+│   ├── Denied                credentials, permission, wrong account: stop that account
+│   └── OurFault              we built an illegal request: a bug
+├── TransportError            what a transport raises, before an adapter gives it a meaning
+│   ├── NotSent               no byte reached the venue
+│   └── Lost                  bytes may have reached the venue; no usable answer came
+├── ConfigError               a live file is invalid: file, field, what to do
+├── StateError                our own files
+│   ├── Corrupt               a record before the end cannot be read
+│   ├── Conflict              the file changed since it was read
+│   └── Locked                somebody else holds the lock; names the holder
+└── InvariantBreach           I1 to I5: nothing was sent; the account stops increasing
 """
 
 from __future__ import annotations

@@ -67,6 +67,7 @@ from core.domain.venue import (
     VenueEventKind,
 )
 from core.domain.words import (
+    ZERO,
     AccountId,
     AccountMode,
     ClientId,
@@ -81,7 +82,6 @@ from core.domain.words import (
     Symbol,
     SymbolState,
     TimeInForce,
-    ZERO,
     floor_to,
     plain,
     same_sign,
@@ -90,6 +90,7 @@ from core.domain.words import (
 )
 
 __all__ = [
+    "ZERO",
     "AccountId",
     "AccountMode",
     "AccountSettings",
@@ -155,7 +156,6 @@ __all__ = [
     "VenueEvent",
     "VenueEventKind",
     "Wanted",
-    "ZERO",
     "floor_to",
     "plain",
     "same_sign",

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from core.domain.words import MarginMode, OrderKind, Purpose, Side, Symbol, TimeInForce, plain
 
+
 @dataclass(frozen=True, slots=True)
 class SetMarginMode:
     symbol: Symbol

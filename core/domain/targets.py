@@ -60,13 +60,12 @@ class Wanted:
     taken: Mapping[SourceName, Taken]
     because: str
     holds: tuple[Hold, ...] = ()
-    entry_at: float | None = None
-    """Instant after which, plus `entry_max_age_s`, a generation never verified stops increasing; None: never."""
-    entry_max_age_s: float | None = None
-    max_increase_sign: int | None = None
-    """While a source is frozen: the sign an increase needs (the Known sum's); 0 forbids every increase; None: free."""
-    new_signal: bool = False
-    """A source said something not yet taken (else only settings, frozen states or a re-sync differ)."""
+    reduce_only: str | None = None
+    """Why this generation may only shrink what is stored (frozen, close_only, FLATTEN, old entry); None: it may grow."""
+    held: str | None = None
+    """What a user must know even at the target: reported as HELD with this text."""
+    expires_at: float | None = None
+    """When a generation that was never reached stops increasing (epoch seconds); None: never."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +106,10 @@ class Target:
     """Why the position is no longer ours alone (the generation's drift flag); None: it is."""
     below_minimum: bool = False
     no_signal: str | None = None
-    managed: bool = True
-    """False: FOREIGN; the position is listed and never touched."""
+    full_close_only: str | None = None
+    """Why only a full close may go (the contract's size or lot changed); None: anything may."""
+    held: str | None = None
+    """What a user must know even at the target."""
     because: str = ""
 
 

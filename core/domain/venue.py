@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from core.domain.words import ZERO, ClientId, MarginMode, PositionMode, Scope, Side, Symbol, floor_to, plain
 
+
 @dataclass(frozen=True, slots=True)
 class Instrument:
     """What a venue says of one contract. Sizes in contracts; `contract_size` is base units per contract (> 0)."""

@@ -79,10 +79,14 @@ class SymbolState(StrEnum):
 
 
 class Scope(StrEnum):
-    """What a hold forbids: orders that increase exposure, or every order."""
+    """What a hold forbids. A BLOCKED state names `increases` or `all`; the others pace single kinds of step."""
 
     INCREASES = "increases"
     ALL = "all"
+    REDUCTIONS = "reductions"
+    """Only the next reduction waits (a rejected one is paced)."""
+    LEVERAGE = "leverage"
+    """Only the next leverage or margin-mode change waits."""
 
 
 class Halt(StrEnum):

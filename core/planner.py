@@ -1,0 +1,325 @@
+"""PURE: one symbol's target x actual x market x policy -> the next steps, its state, and why.
+
+The shell executes one step, reads again and plans again, so partial fills and other people's trades need no code here.
+A reduction is always reduce-only and never larger than the position; an increase goes only when nothing stands
+against it, never beyond the stored contracts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from core.domain import (
+    ZERO,
+    Actual,
+    DriftPolicy,
+    FlipPolicy,
+    Hold,
+    LeverageChange,
+    LeverageScope,
+    MarginModeScope,
+    Market,
+    OrderKind,
+    PlaceOrder,
+    Plan,
+    Policy,
+    Scope,
+    SetLeverage,
+    SetMarginMode,
+    Side,
+    SymbolState,
+    Target,
+    TimeInForce,
+    floor_to,
+    plain,
+    same_sign,
+    tick_inward,
+)
+
+CLOSE_WITHOUT_MARKET_ORDERS = Decimal("0.05")
+"""How far through a price of any age a closing limit goes where a venue has no market orders."""
+
+
+def plan(target: Target, actual: Actual, market: Market, policy: Policy) -> Plan:
+    """The plan of one symbol. Never raises for a state of the world; Unknown yields no step that increases."""
+    stop = _standing(target, actual)
+    if stop is not None:
+        return stop
+    assert actual.position is not None and actual.baseline is not None
+    goal = _goal(target, actual.position, policy)
+    blocked = next((hold for hold in target.holds if hold.scope is Scope.ALL), None)
+    if blocked:
+        return Plan((), blocked.state, blocked.because, blocked.until)
+    if market.instrument is None:
+        return Plan((), SymbolState.HELD, market.because or "the venue does not list this symbol")
+    task = _Task(target, actual, market, policy, actual.position, goal)
+    reduction = _reduction(task)
+    if reduction is not None:
+        return reduction
+    if actual.unresolved:
+        return Plan((), SymbolState.UNRESOLVED, actual.unresolved)
+    if actual.lagging:
+        return Plan((), SymbolState.UNRESOLVED, actual.lagging)
+    settings = _venue_settings(task)
+    if settings is not None:
+        return settings
+    if abs(goal) > abs(actual.position) or _nets(task):
+        return _increase(task)
+    return _at_goal(task, SymbolState.CONVERGED, target.because or "at target")
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    target: Target
+    actual: Actual
+    market: Market
+    policy: Policy
+    position: Decimal
+    goal: Decimal
+    """Signed contracts to reach now: the stored size, or what the drift policy makes of it."""
+
+
+def _standing(target: Target, actual: Actual) -> Plan | None:
+    """States that end planning before any size is looked at."""
+    if actual.position is None:
+        return Plan((), SymbolState.UNRESOLVED, actual.because or "the position could not be read")
+    if actual.baseline is None:
+        if actual.position == 0:
+            return Plan((), SymbolState.NO_SIGNAL, target.no_signal or target.because)
+        return Plan((), SymbolState.FOREIGN, actual.because)
+    if target.no_signal is not None or target.contracts is None:
+        return Plan((), SymbolState.NO_SIGNAL, target.no_signal or "nothing was sized yet")
+    return None
+
+
+def _goal(target: Target, position: Decimal, policy: Policy) -> Decimal:
+    """The stored contracts, or what the drift policy allows while the position is not ours alone."""
+    stored = target.contracts or ZERO
+    if target.drifted is None or policy.drift is DriftPolicy.CORRECT:
+        return stored
+    if policy.drift is DriftPolicy.WARN:
+        return position
+    if stored != 0 and same_sign(stored, position):
+        return min(stored, position, key=abs)
+    return ZERO
+
+
+# --- reductions -------------------------------------------------------------------------------------------------------
+
+
+def _reduction(task: _Task) -> Plan | None:
+    """The reduce-only leg toward the goal, if one is due. Needs neither equity nor a fresh price."""
+    actual, instrument = task.actual, task.market.instrument
+    assert instrument is not None and actual.baseline is not None
+    held = _trusted(task)
+    if held == 0:
+        return None
+    if _nets(task):
+        return None
+    kept = task.goal if same_sign(task.goal, held) else ZERO
+    excess = abs(held) - min(abs(kept), abs(held))
+    excess = floor_to(excess, instrument.lot)
+    if excess <= 0:
+        return None
+    if actual.unresolved_reduction > 0:
+        return Plan((), SymbolState.UNRESOLVED, actual.unresolved or "a reduction is not resolved yet")
+    full = kept == 0 and excess == abs(held)
+    if not full and excess < instrument.min_contracts:
+        because = f"{plain(excess)} contracts over target, less than the venue trades"
+        return None if task.actual.lagging or actual.unresolved else _at_goal(task, SymbolState.DUST, because)
+    return _reduce_by(task, Side.of(-held), excess, full)
+
+
+def _nets(task: _Task) -> bool:
+    """Whether this is a flip that one order through zero does: by policy, where the venue can and nothing is in the
+    way of the opening half."""
+    actual = task.actual
+    crosses = task.goal != 0 and task.position != 0 and not same_sign(task.goal, task.position)
+    wanted = task.policy.flip is FlipPolicy.NET and task.market.capabilities.net_flip
+    ready = task.market.price is not None and actual.leverage == task.target.leverage
+    free = not (actual.lagging or actual.unresolved or any(reaches(hold) for hold in task.target.holds))
+    return crosses and wanted and ready and free
+
+
+def _trusted(task: _Task) -> Decimal:
+    """The position a reduction may count on: the read, or while it lags what it shares with the baseline."""
+    actual = task.actual
+    if not actual.lagging or actual.baseline is None:
+        return task.position
+    if same_sign(task.position, actual.baseline):
+        return min(task.position, actual.baseline, key=abs)
+    return ZERO
+
+
+def _reduce_by(task: _Task, side: Side, excess: Decimal, full: bool) -> Plan:
+    instrument, target = task.market.instrument, task.target
+    assert instrument is not None
+    pause = next((h for h in target.holds if h.scope is Scope.REDUCTIONS), None)
+    if pause:
+        return Plan((), pause.state, pause.because, pause.until)
+    if target.full_close_only is not None and not full:
+        return Plan((), SymbolState.BLOCKED, target.full_close_only)
+    steps = []
+    left = excess
+    price = None
+    if not task.market.capabilities.market_orders:
+        price = _closing_price(task, side)
+        if price is None:
+            return Plan((), SymbolState.HELD, "cannot close: no price of any age, and the venue has no market orders")
+    largest = instrument.max_market_contracts if price is None else instrument.max_contracts
+    while left > 0:
+        size = min(left, floor_to(largest, instrument.lot))
+        steps.append(
+            PlaceOrder(
+                symbol=target.symbol,
+                side=side,
+                contracts=size,
+                kind=OrderKind.MARKET if price is None else OrderKind.LIMIT,
+                price=price,
+                tif=TimeInForce.IOC,
+                reduce_only=True,
+                leverage=target.leverage,
+                margin_mode=target.margin_mode,
+                full_close=full and size == left,
+            )
+        )
+        left -= size
+    because = (
+        f"reducing {plain(task.position)} by {plain(excess)} contracts toward {plain(task.goal)}; {target.because}"
+    )
+    return Plan(tuple(steps), SymbolState.OUT_OF_SYNC, because)
+
+
+def _closing_price(task: _Task, side: Side) -> Decimal | None:
+    """A limit through the market for venues without market orders, from a price of any age."""
+    mark = task.market.price.mark if task.market.price else task.market.stale_price
+    if mark is None or task.market.instrument is None:
+        return None
+    slip = task.policy.max_slippage if task.market.price else CLOSE_WITHOUT_MARKET_ORDERS
+    return tick_inward(mark * (1 + slip * side.sign), task.market.instrument.tick, side)
+
+
+# --- leverage and margin mode -----------------------------------------------------------------------------------------
+
+
+def _venue_settings(task: _Task) -> Plan | None:
+    """Leverage and margin mode as the next order needs them; None when they already are, or nothing needs them."""
+    if task.goal == 0 or (task.target.drifted and abs(task.goal) <= abs(task.position)):
+        return None
+    grows = abs(task.goal) > abs(task.position) or _nets(task)
+    margin = _margin_mode(task, grows)
+    if margin is not None:
+        return margin
+    return _leverage(task, grows)
+
+
+def _margin_mode(task: _Task, grows: bool) -> Plan | None:
+    actual, target, capabilities = task.actual, task.target, task.market.capabilities
+    if actual.margin_mode is None or actual.margin_mode is target.margin_mode:
+        return None
+    if capabilities.margin_mode_scope is MarginModeScope.ORDER and task.position == 0:
+        return None
+    wrong = f"the margin mode is {actual.margin_mode.value}, configured is {target.margin_mode.value}"
+    if capabilities.margin_mode_scope is MarginModeScope.SYMBOL and task.position == 0:
+        if not grows:
+            return None
+        if (held := _held_increase(task)) is not None:
+            return held
+        step = SetMarginMode(target.symbol, target.margin_mode, target.leverage)
+        return Plan((step,), SymbolState.OUT_OF_SYNC, f"{wrong}: switching while flat")
+    because = f"{wrong}; it changes only while flat. Close the position, or set margin_mode in engine_config.json"
+    return Plan((), SymbolState.BLOCKED, because) if grows else None
+
+
+def _leverage(task: _Task, grows: bool) -> Plan | None:
+    actual, target, capabilities = task.actual, task.target, task.market.capabilities
+    if capabilities.leverage is LeverageScope.PER_ORDER and task.position == 0:
+        return None
+    if actual.leverage is None:
+        because = "the symbol's leverage could not be read; nothing increases until it is known"
+        return Plan((), SymbolState.BLOCKED, because) if grows else None
+    if actual.leverage == target.leverage:
+        return None
+    change = f"leverage {plain(actual.leverage)} -> {plain(target.leverage)}"
+    if task.position != 0 and not capabilities.leverage_in_place:
+        return _leverage_when_flat(task, change, grows)
+    if task.position == 0 and not grows:
+        return None
+    if grows and (held := _held_increase(task)) is not None:
+        return held
+    refused = next((h for h in target.holds if h.scope is Scope.LEVERAGE), None)
+    if refused:
+        return Plan((), refused.state, f"{change}: {refused.because}", refused.until) if grows else None
+    return Plan((SetLeverage(target.symbol, target.leverage, target.margin_mode),), SymbolState.OUT_OF_SYNC, change)
+
+
+def _leverage_when_flat(task: _Task, change: str, grows: bool) -> Plan | None:
+    if task.policy.leverage_change is LeverageChange.CLOSE_AND_REOPEN and grows and not _held_increase(task):
+        closing = _Task(task.target, task.actual, task.market, task.policy, task.position, ZERO)
+        return _reduction(closing)
+    because = f"{change} is possible only while flat on this venue; the position keeps its leverage"
+    return Plan((), SymbolState.BLOCKED, because) if grows else None
+
+
+# --- increases --------------------------------------------------------------------------------------------------------
+
+
+def _held_increase(task: _Task) -> Plan | None:
+    hold = next((h for h in task.target.holds if h.scope is Scope.INCREASES), None)
+    return Plan((), hold.state, hold.because, hold.until) if hold else None
+
+
+def _increase(task: _Task) -> Plan:
+    instrument, target, market = task.market.instrument, task.target, task.market
+    assert instrument is not None
+    if (held := _held_increase(task)) is not None:
+        return held
+    if not instrument.tradable:
+        return Plan((), SymbolState.BLOCKED, "the venue does not trade this symbol now")
+    if market.price is None:
+        return Plan((), SymbolState.HELD, market.because or "the price is unknown; nothing increases")
+    side = Side.of(task.goal - task.position)
+    missing = floor_to(abs(task.goal - task.position), instrument.lot)
+    if missing == 0 or instrument.below_minimum(missing, market.price.mark):
+        because = f"{plain(missing)} contracts short of target, less than the venue trades"
+        return _at_goal(task, SymbolState.DUST, because)
+    price = tick_inward(market.price.mark * (1 + task.policy.max_slippage * side.sign), instrument.tick, side)
+    steps = []
+    left = missing
+    largest = floor_to(instrument.max_contracts, instrument.lot)
+    while left > 0:
+        size = min(left, largest)
+        steps.append(
+            PlaceOrder(
+                symbol=target.symbol,
+                side=side,
+                contracts=size,
+                kind=OrderKind.LIMIT,
+                price=price,
+                tif=TimeInForce.IOC,
+                reduce_only=False,
+                leverage=target.leverage,
+                margin_mode=target.margin_mode,
+            )
+        )
+        left -= size
+    because = f"increasing {plain(task.position)} by {plain(missing)} contracts to {plain(task.goal)}; {target.because}"
+    return Plan(tuple(steps), SymbolState.OUT_OF_SYNC, because)
+
+
+def _at_goal(task: _Task, state: SymbolState, because: str) -> Plan:
+    """Nothing is due: CONVERGED or DUST, unless something stands that the user must know."""
+    target = task.target
+    if target.drifted is not None:
+        return Plan((), SymbolState.DRIFTED, f"{target.drifted}; policy {task.policy.drift.value}")
+    if target.held is not None:
+        return Plan((), SymbolState.HELD, target.held)
+    if target.below_minimum:
+        return Plan((), SymbolState.BELOW_MINIMUM, because)
+    return Plan((), state, because)
+
+
+def reaches(hold: Hold) -> bool:
+    """Whether a hold forbids increases (every scope but those of reductions and leverage does)."""
+    return hold.scope in (Scope.ALL, Scope.INCREASES)

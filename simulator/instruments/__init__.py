@@ -11,6 +11,8 @@
 
 A listing may also carry `source`, `maintenance_rate`, `funding_rate`, `min_leverage` and `leverage_step`. With `"lot"`
 in the rule, generated contracts are whole lots of a contract size made from the price; without it the contract size is 1.
+A generated symbol may override the rule's `venue_symbol`, `quote` and `settle`; what else stands beside a listing (the
+figures only its venue shows) is the facade's.
 """
 
 from __future__ import annotations
@@ -125,17 +127,17 @@ def _real(entry: _Fields, source: str) -> Listing:
 def _generated(symbol: str, entry: _Fields, rule: _Fields) -> Listing:
     """A listing whose sizes follow from its price: a lot worth 0.5 to 5, prices of five digits, bounded order values."""
     base, price = entry.text("base"), entry.number("price")
-    quote = rule.text("quote")
+    quote = entry.text("quote", rule.text("quote"))
     step = ONE.scaleb((LOT_NOTIONAL / price).adjusted())
     lot = rule.number("lot", step)
     contract_size = step / lot if "lot" in rule.fields else ONE
     per_contract = contract_size * price
     instrument = Instrument(
         symbol=Symbol(symbol),
-        venue_symbol=rule.text("venue_symbol").format(base=base, quote=quote),
+        venue_symbol=entry.text("venue_symbol", rule.text("venue_symbol")).format(base=base, quote=quote),
         base=base,
         quote=quote,
-        settle=rule.text("settle"),
+        settle=entry.text("settle", rule.text("settle")),
         contract_size=contract_size,
         lot=lot,
         tick=ONE.scaleb(price.adjusted() - TICK_DIGITS),

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 
-from core.domain import MarginMode, PositionMode, Symbol
+from core.domain import MarginMode, PositionMode
 from core.matching import Level
 from core.ports import Clock
 from simulator import controls
@@ -268,7 +268,9 @@ class Exchange:
             and (until is None or fill.at < until)
         )
 
-    def funding(self, account: str, *, symbol: str | None = None, since: float | None = None) -> tuple[FundingPayment, ...]:
+    def funding(
+        self, account: str, *, symbol: str | None = None, since: float | None = None
+    ) -> tuple[FundingPayment, ...]:
         """Funding paid and received, newest first."""
         self.desk.advance()
         return tuple(

@@ -49,7 +49,7 @@ class Reason(StrEnum):
     MARGIN_MODE_MISMATCH = "margin_mode_mismatch"
 
 
-class Refused(Exception):  # noqa: N818 - it is an answer of the venue, not an error of the simulator
+class Refused(Exception):
     """The exchange refuses and nothing happened. Facades branch on `reason`; the text is for people."""
 
     def __init__(self, reason: Reason, message: str) -> None:
@@ -264,7 +264,7 @@ class Leg:
 
 @dataclass(frozen=True, slots=True)
 class PositionView:
-    """A leg with everything a venue shows beside it. `margin` is what the position locks; None = no liquidation price."""
+    """A leg with everything a venue shows beside it. `margin` is what it locks; only isolated legs have the last two."""
 
     leg: Leg
     mark: Decimal

@@ -68,7 +68,7 @@ class Session(Protocol):
 
 
 class Facade(Protocol):
-    """The wire protocol of one venue. Header names reach a facade in lower case, URLs absolute and as sent (encoded)."""
+    """The wire protocol of one venue. Header names reach it in lower case, URLs absolute and as sent (encoded)."""
 
     @property
     def venue(self) -> str: ...

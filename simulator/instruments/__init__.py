@@ -10,7 +10,7 @@
      "generated": {"TAOUSDT": {"base": "TAO", "price": "420"}}}
 
 A listing may also carry `source`, `maintenance_rate`, `funding_rate`, `min_leverage` and `leverage_step`. With `"lot"`
-in the rule, generated contracts are whole lots of a contract size made from the price; without it the contract size is 1.
+in the rule, generated contracts are whole lots of a contract size made from the price; without it that size is 1.
 A generated symbol may override the rule's `venue_symbol`, `quote` and `settle`; what else stands beside a listing (the
 figures only its venue shows) is the facade's.
 """
@@ -22,8 +22,9 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from core.domain import Instrument, Symbol, floor_to
+from core.errors import ConfigError
 from simulator.model import Listing
-from simulator.strict import StrictError, loads
+from simulator.strict import loads
 
 FOLDER = Path(__file__).resolve().parent
 ONE = Decimal(1)
@@ -34,33 +35,26 @@ TICK_DIGITS = 4
 MAX_NOTIONAL, MAX_MARKET_NOTIONAL = Decimal(2_000_000), Decimal(500_000)
 
 
-class BadInstruments(Exception):
-    """A listing file is not usable; the text names file, symbol and field."""
-
-
 def load_listings(venue: str, folder: Path = FOLDER) -> tuple[Listing, ...]:
-    """The venue's listings, real ones first, in file order. Raises `BadInstruments`, `FileNotFoundError`."""
+    """The venue's listings, real ones first, in file order. Raises `ConfigError`, `FileNotFoundError`."""
     path = folder / f"{venue}.json"
-    try:
-        text = loads(path.read_bytes())
-    except StrictError as error:
-        raise BadInstruments(f"{path.name}: {error}") from error
-    file = _Fields(path.name, text)
+    file = _Fields(path.name, loads(path.read_bytes(), path.name))
     if file.text("venue") != venue:
-        raise BadInstruments(f"{path.name}: venue is {file.text('venue')}, expected {venue}")
+        raise ConfigError(f"{path.name}: venue", f"is {file.text('venue')}, expected {venue}")
     source = file.text("source")
     listed = file.value("listings")
     if not isinstance(listed, list):
-        raise BadInstruments(f"{path.name}: listings is not a list")
+        raise ConfigError(f"{path.name}: listings", "is not a list")
     real = [_real(_Fields(f"{path.name}: listings[{n}]", entry), source) for n, entry in enumerate(listed)]
     made = []
     if "generated" in file.fields:
         rule = _Fields(f"{path.name}: rule", file.value("rule"))
         names = _Fields(f"{path.name}: generated", file.value("generated"))
-        made = [_generated(symbol, _Fields(f"{names.where}.{symbol}", names.value(symbol)), rule) for symbol in names.fields]
+        entries = {symbol: _Fields(f"{names.where}.{symbol}", names.value(symbol)) for symbol in names.fields}
+        made = [_generated(symbol, entry, rule) for symbol, entry in entries.items()]
     symbols = [listing.symbol for listing in (*real, *made)]
     if len(set(symbols)) != len(symbols):
-        raise BadInstruments(f"{path.name}: a symbol is listed twice")
+        raise ConfigError(path.name, "lists a symbol twice")
     return (*real, *made)
 
 
@@ -69,19 +63,19 @@ class _Fields:
 
     def __init__(self, where: str, value: object) -> None:
         if not isinstance(value, dict):
-            raise BadInstruments(f"{where} is not an object")
+            raise ConfigError(where, "is not an object")
         self.where = where
         self.fields: Mapping[str, object] = value
 
     def value(self, name: str) -> object:
         if name not in self.fields:
-            raise BadInstruments(f"{self.where}: {name} is missing")
+            raise ConfigError(f"{self.where}: {name}", "is missing")
         return self.fields[name]
 
     def text(self, name: str, default: str | None = None) -> str:
         value = self.value(name) if default is None else self.fields.get(name, default)
         if not isinstance(value, str) or not value:
-            raise BadInstruments(f"{self.where}: {name} is not a text")
+            raise ConfigError(f"{self.where}: {name}", "is not a text")
         return value
 
     def number(self, name: str, default: Decimal | None = None) -> Decimal:
@@ -93,7 +87,7 @@ class _Fields:
         except InvalidOperation:
             number = Decimal(0)
         if not number.is_finite() or number <= 0:
-            raise BadInstruments(f"{self.where}: {name} is not a number above 0, written as a text")
+            raise ConfigError(f"{self.where}: {name}", "is not a number above 0, written as a text")
         return number
 
 
@@ -125,7 +119,7 @@ def _real(entry: _Fields, source: str) -> Listing:
 
 
 def _generated(symbol: str, entry: _Fields, rule: _Fields) -> Listing:
-    """A listing whose sizes follow from its price: a lot worth 0.5 to 5, prices of five digits, bounded order values."""
+    """A listing whose sizes follow from its price: a lot worth 0.5 to 5, a price of five digits, bounded orders."""
     base, price = entry.text("base"), entry.number("price")
     quote = entry.text("quote", rule.text("quote"))
     step = ONE.scaleb((LOT_NOTIONAL / price).adjusted())
@@ -147,5 +141,6 @@ def _generated(symbol: str, entry: _Fields, rule: _Fields) -> Listing:
         min_notional=rule.number("min_notional"),
         max_leverage=rule.number("max_leverage"),
     )
-    return Listing(instrument, price, source="generated by rule from the price", generated=True,
-                   maintenance_rate=Decimal("0.01"))
+    return Listing(
+        instrument, price, source="generated by rule from the price", generated=True, maintenance_rate=Decimal("0.01")
+    )

@@ -90,6 +90,20 @@ class Corrupt(StateError):
     """A record before the end of a journal is damaged: the account is stopped until a person looks."""
 
 
+class JournalLost(StateError):
+    """The journal is no longer the file we wrote (gone, replaced, changed by somebody else); nothing was written.
+
+    Stop sending for the account, open the journal again and recover as from a lost one.
+    """
+
+
+class JournalBroken(StateError):
+    """An earlier write or fsync failed in a way that leaves the file's end or its durability in doubt.
+
+    Nothing is appended until the journal is opened again, which makes durable what it then holds.
+    """
+
+
 class Conflict(StateError):
     """The file's content is not what the writer read; nothing was written."""
 

@@ -123,9 +123,10 @@ def sweep_leftovers(ops: FileOps, folder: Path, now: float, of: str = "") -> int
     because somebody may be writing a younger one right now.
     """
     removed = 0
+    begins = f".{of}." if of else "."
     for name in ops.list(folder):
         path = folder / name
-        if not (name.startswith(f".{of}") and name.endswith(".tmp")):
+        if not (name.startswith(begins) and name.endswith(".tmp")):
             continue
         found = ops.identity(path)
         if found is not None and (of or found.mtime_ns / 1e9 < now - LEFTOVER_AGE_S):

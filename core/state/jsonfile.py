@@ -107,16 +107,16 @@ def _out_of_range(text: str) -> bool:
 
 
 def _lone_surrogate(text: str) -> bool:
+    tokens = (token for token in _TOKEN.findall(text) if token.startswith('"') and _SURROGATE.search(token))
+    return any(not _is_text(json.loads(token)) for token in tokens)
+
+
+def _is_text(text: str) -> bool:
     try:
-        json.loads(f'"{text}"' if not text else _only_strings(text)).encode()
+        text.encode()
     except UnicodeEncodeError:
-        return True
-    return False
-
-
-def _only_strings(text: str) -> str:
-    """All string tokens of `text` as one JSON string, each followed by a blank so that none completes another."""
-    return '"' + " ".join(token[1:-1] for token in _TOKEN.findall(text) if token.startswith('"')) + '"'
+        return False
+    return True
 
 
 def _too_deep(value: object) -> bool:
@@ -140,37 +140,35 @@ def _refusals(text: str) -> Iterator[tuple[int, str]]:
     keys: list[set[str] | None] = []  # per open bracket: the keys seen in an object, None in an array
     expects_key = False
     for found in _TOKEN.finditer(text):
-        token, position = found.group(), found.start()
-        if token in "{[":
-            keys.append(set() if token == "{" else None)
-            expects_key = token == "{"
+        lexeme, position = found.group(), found.start()
+        if lexeme in "{[":
+            keys.append(set() if lexeme == "{" else None)
+            expects_key = lexeme == "{"
             if len(keys) > MAX_NESTING:
                 yield position, f"is nested deeper than {MAX_NESTING} levels"
                 return
-        elif token in "}]":
+        elif lexeme in "}]":
             keys.pop()
             expects_key = False
-        elif token == ",":
+        elif lexeme == ",":
             expects_key = keys[-1] is not None
-        elif token.startswith('"'):
+        elif lexeme.startswith('"'):
             seen = keys[-1] if keys else None
-            yield from ((position, problem) for problem in _string_problems(token, seen if expects_key else None))
+            yield from ((position, problem) for problem in _string_problems(lexeme, seen if expects_key else None))
             expects_key = False
-        elif token in _CONSTANTS:
-            yield position, f"{token} is not a number here"
-        elif token[0] in "-0123456789" and _out_of_range(token):
-            yield position, f"the number {token[:24]} is out of range"
+        elif lexeme in _CONSTANTS:
+            yield position, f"{lexeme} is not a number here"
+        elif lexeme[0] in "-0123456789" and _out_of_range(lexeme):
+            yield position, f"the number {lexeme[:24]} is out of range"
 
 
-def _string_problems(token: str, seen: set[str] | None) -> Iterator[str]:
-    text: str = json.loads(token)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
+def _string_problems(lexeme: str, seen: set[str] | None) -> Iterator[str]:
+    text: str = json.loads(lexeme)
+    if not _is_text(text):
         yield "half of a surrogate pair is not text"
     if seen is not None:
         if text in seen:
-            yield f"the key {token[:80]} stands here a second time"
+            yield f"the key {lexeme[:80]} stands here a second time"
         seen.add(text)
 
 
@@ -222,6 +220,11 @@ def _new_line(indent: int | None, level: int) -> str:
     return "" if indent is None else "\n" + " " * (indent * level)
 
 
+def encode(value: object, indent: int | None = None) -> bytes:
+    """`dumps` as UTF-8; a lone surrogate (out of somebody else's error message) becomes `?`."""
+    return dumps(value, indent).encode("utf-8", "replace")
+
+
 # --- files ------------------------------------------------------------------------------------------------------------
 
 
@@ -239,7 +242,7 @@ def read_json(ops: FileOps, path: Path) -> tuple[object, str]:
 
 def write_json(ops: FileOps, path: Path, value: object, indent: int | None = 2) -> str:
     """Writes `value` atomically and durably; returns the content hash. For files with one writer. Raises OSError."""
-    data = (dumps(value, indent) + "\n").encode()
+    data = encode(value, indent) + b"\n"
     write_atomic(ops, path, data)
     return content_hash(data)
 

@@ -30,6 +30,8 @@ from simulator.model import (
 )
 from simulator.venue_state import VenueState
 
+ONE = Decimal(1)
+
 
 class Desk:
     """Writes orders, fills, legs and wallets. Every write gets the next sequence number and is told to listeners."""
@@ -135,7 +137,7 @@ class Desk:
                 state.tell(ExchangeEvent(account.name, at, seq, wallet=account.wallet))
 
     def _liquidate(self, account: Account) -> None:
-        """Isolated legs one by one, at their bankruptcy price; cross legs together at mark, to an empty wallet at worst."""
+        """Isolated legs one by one, at their bankruptcy price; cross legs together at mark, the wallet ending at 0."""
         views = [self._state.view(account, leg) for leg in account.legs.values() if leg.contracts]
         crossed = [view for view in views if view.margin_mode is MarginMode.CROSS]
         for view in views:
@@ -168,6 +170,9 @@ class Desk:
     def _order(self, new: NewOrder) -> Order:
         self._numbers += 1
         now = self._state.clock.time()
+        # A refused order may name a symbol that is not listed.
+        listing = self._state.listings.get(new.symbol)
+        size = ONE if listing is None else listing.instrument.contract_size
         return Order(
             number=self._numbers,
             order_id=order_id(self._state.seed, self._state.rules.venue, self._numbers),
@@ -183,6 +188,7 @@ class Desk:
             state=OrderState.OPEN,
             received_at=now,
             updated_at=now,
+            contract_size=size,
         )
 
     def _put(self, account: Account, order: Order) -> Order:

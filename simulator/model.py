@@ -185,6 +185,8 @@ class Order:
     state: OrderState
     received_at: float
     updated_at: float
+    contract_size: Decimal
+    """Base units per contract when it was taken."""
     filled: Decimal = ZERO
     value: Decimal = ZERO
     """Sum of filled contracts x contract size x price."""
@@ -264,7 +266,8 @@ class Leg:
 
 @dataclass(frozen=True, slots=True)
 class PositionView:
-    """A leg with everything a venue shows beside it. `margin` is what it locks; only isolated legs have the last two."""
+    """A leg with everything a venue shows beside it. `margin` is what it locks; only an isolated leg has a
+    liquidation and a bankruptcy price."""
 
     leg: Leg
     mark: Decimal

@@ -1,0 +1,244 @@
+"""Faults on demand: which requests they meet, and what then goes wrong.
+
+A fault names a venue, what to meet (`Match`, optionally one account), a kind, and how often: `count` times (0: until it
+is deleted) and, where it has one, with a `probability` drawn from the seed. Faults that meet one request act together; of those that end it
+(all but `delay_ms`, `stale_positions_ms`, `partial_fill` and `accept_duplicate_ids`) only the oldest does.
+
+    kind                  what happens                                                      value (default)       landed
+    drop_before           the connection closes and the request was never seen              -                     no
+    drop_after            the request is executed, then the connection closes unanswered    -                     yes
+    delay_ms              it waits before it is executed; landed: only the answer waits     milliseconds          (no)
+    status                an HTTP status of a gateway in between                            100..599 (502)        (no)
+    reset                 the connection is reset                                           -                     (no)
+    garbage               an answer cut in the middle, or `value` in its place              text                  (yes)
+    empty                 an answer without a body                                          -                     (yes)
+    hang                  nothing comes, the connection stays open                          milliseconds          (no)
+    stale_positions_ms    positions read as they were that long ago                         milliseconds          -
+    partial_fill          the order finds a counterparty for this share only                0..1 (0.5)            -
+    reject_code           the venue refuses with this code of its own                       the code              no
+    accept_duplicate_ids  a client id that exists is taken again                            -                     -
+
+`landed` says whether the venue executed the request all the same; in brackets, `"landed": true|false` chooses.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from enum import StrEnum
+
+from simulator.facades import Call, Match
+from simulator.model import Conditions
+
+ANY = "any"
+ONE = Decimal(1)
+MAX_DELAY_MS = 600_000
+HANG_S = 600.0
+"""How long a hanging connection stays open when no value says otherwise; the client's deadline is shorter."""
+FAIR = Conditions()
+MAX_FAULTS = 1_000
+DRAWS = 1 << 53
+
+
+class Kind(StrEnum):
+    DROP_BEFORE = "drop_before"
+    DROP_AFTER = "drop_after"
+    DELAY_MS = "delay_ms"
+    STATUS = "status"
+    RESET = "reset"
+    GARBAGE = "garbage"
+    EMPTY = "empty"
+    HANG = "hang"
+    STALE_POSITIONS_MS = "stale_positions_ms"
+    PARTIAL_FILL = "partial_fill"
+    REJECT_CODE = "reject_code"
+    ACCEPT_DUPLICATE_IDS = "accept_duplicate_ids"
+
+
+STREAM_KINDS = ("ws_gap", "ws_duplicate")
+"""Known, and refused: no facade serves a stream yet."""
+
+
+class Ending(StrEnum):
+    """What the client gets to see."""
+
+    ANSWER = "answer"
+    CLOSE = "close"
+    RESET = "reset"
+    HANG = "hang"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What happens to one request: waits `before_s`, is executed or not, waits `after_s`, and ends.
+
+    Of `status`, `cut`, `empty` and `code` at most one is set: how the answer is spoilt.
+    """
+
+    before_s: float = 0.0
+    after_s: float = 0.0
+    landed: bool = True
+    ending: Ending = Ending.ANSWER
+    status: int | None = None
+    cut: bool = False
+    garbage: bytes | None = None
+    """What a cut answer is replaced with; None: its own first half."""
+    empty: bool = False
+    code: str | None = None
+    hang_s: float = HANG_S
+    conditions: Conditions = FAIR
+
+
+CLEAN = Verdict()
+
+ENDINGS: dict[Kind, tuple[Verdict, bool | None]] = {
+    Kind.DROP_BEFORE: (Verdict(landed=False, ending=Ending.CLOSE), None),
+    Kind.DROP_AFTER: (Verdict(ending=Ending.CLOSE), None),
+    Kind.STATUS: (Verdict(status=502), False),
+    Kind.RESET: (Verdict(ending=Ending.RESET), False),
+    Kind.GARBAGE: (Verdict(cut=True), True),
+    Kind.EMPTY: (Verdict(empty=True), True),
+    Kind.HANG: (Verdict(ending=Ending.HANG), False),
+    Kind.REJECT_CODE: (Verdict(landed=False), None),
+}
+"""How a request ends, and whether it lands unless `landed` says otherwise; None: that is fixed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault, validated. `left` counts down from `count`; None: until deleted. `asked`: draws of a probability."""
+
+    id: int
+    venue: str
+    match: str
+    kind: Kind
+    account: str | None = None
+    value: Decimal | str | None = None
+    left: int | None = 1
+    probability: Decimal | None = None
+    landed: bool | None = None
+    hits: int = 0
+    asked: int = 0
+
+    def meets(self, venue: str, call: Call) -> bool:
+        return (
+            self.left != 0
+            and self.venue == venue
+            and self.match in (ANY, call.match)
+            and self.account in (None, call.account)
+        )
+
+    @property
+    def ends(self) -> bool:
+        return self.kind in ENDINGS
+
+
+class Faults:
+    """All faults in force. One instance serves every venue of a world."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._last_id = 0
+        self._by_id: dict[int, Fault] = {}
+
+    def add(self, make: Callable[[int], Fault]) -> Fault:
+        """Adds the fault that `make` builds for a new id. Raises `OverflowError` above `MAX_FAULTS`."""
+        if len(self._by_id) >= MAX_FAULTS:
+            raise OverflowError(f"{MAX_FAULTS} faults are kept already; delete some")
+        self._last_id += 1
+        fault = self._by_id[self._last_id] = make(self._last_id)
+        return fault
+
+    def all(self) -> tuple[Fault, ...]:
+        """Every fault not deleted, spent ones with their hits included, oldest first."""
+        return tuple(self._by_id.values())
+
+    def delete(self, fault_id: int | None = None) -> int:
+        """Deletes one fault, or all; how many that were."""
+        gone = len(self._by_id) if fault_id is None else int(fault_id in self._by_id)
+        if fault_id is None:
+            self._by_id.clear()
+        else:
+            self._by_id.pop(fault_id, None)
+        return gone
+
+    def verdict(self, venue: str, classify: Callable[[], Call]) -> Verdict:
+        """What happens to a request. Counts the hits; `classify` is asked only where a fault could meet it."""
+        standing = [fault for fault in self._by_id.values() if fault.left != 0 and fault.venue == venue]
+        if not standing:
+            return CLEAN
+        call = classify()
+        met, ended = [], False
+        for fault in standing:
+            if fault.meets(venue, call) and not (ended and fault.ends) and self._strikes(fault):
+                met.append(self._by_id[fault.id])
+                ended = ended or fault.ends
+        return combined(met)
+
+    def _strikes(self, fault: Fault) -> bool:
+        """Draws where a probability decides; counts the draw and the hit."""
+        asked = fault.asked + 1
+        struck = fault.probability is None or self._draw(fault) < fault.probability
+        left = fault.left if fault.left is None or not struck else fault.left - 1
+        self._by_id[fault.id] = replace(fault, asked=asked, hits=fault.hits + struck, left=left)
+        return struck
+
+    def _draw(self, fault: Fault) -> Decimal:
+        """A number in [0, 1), a function of the seed, the fault and how often it was asked."""
+        text = f"{self._seed}/fault/{fault.id}/{fault.asked}".encode()
+        return Decimal(int.from_bytes(hashlib.blake2b(text, digest_size=8).digest()) % DRAWS) / DRAWS
+
+
+def combined(faults: Iterable[Fault]) -> Verdict:
+    """What several faults on one request amount to. At most one of them ends it."""
+    verdict = CLEAN
+    for fault in faults:
+        if fault.ends:
+            verdict = _ended(verdict, fault)
+        elif fault.kind is Kind.DELAY_MS:
+            delay_s = float(number(fault) / 1000)
+            if fault.landed:
+                verdict = replace(verdict, after_s=verdict.after_s + delay_s)
+            else:
+                verdict = replace(verdict, before_s=verdict.before_s + delay_s)
+        else:
+            verdict = replace(verdict, conditions=_condition(verdict.conditions, fault))
+    return verdict
+
+
+def _ended(verdict: Verdict, fault: Fault) -> Verdict:
+    shape, lands = ENDINGS[fault.kind]
+    if fault.kind is Kind.STATUS and fault.value is not None:
+        shape = replace(shape, status=int(number(fault)))
+    if fault.kind is Kind.HANG and fault.value is not None:
+        shape = replace(shape, hang_s=float(number(fault) / 1000))
+    if fault.kind is Kind.GARBAGE and fault.value is not None:
+        shape = replace(shape, garbage=str(fault.value).encode())
+    if fault.kind is Kind.REJECT_CODE:
+        shape = replace(shape, code=str(fault.value))
+    if lands is not None:
+        shape = replace(shape, landed=lands if fault.landed is None else fault.landed)
+    return replace(shape, before_s=verdict.before_s, after_s=verdict.after_s, conditions=verdict.conditions)
+
+
+def _condition(conditions: Conditions, fault: Fault) -> Conditions:
+    if fault.kind is Kind.STALE_POSITIONS_MS:
+        stale_s = float(number(fault) / 1000)
+        return replace(conditions, stale_positions_s=max(stale_s, conditions.stale_positions_s))
+    if fault.kind is Kind.PARTIAL_FILL:
+        share = Decimal("0.5") if fault.value is None else number(fault)
+        return replace(conditions, partial_fill=min(share, conditions.partial_fill or ONE))
+    return replace(conditions, accept_duplicate_ids=True)
+
+
+def number(fault: Fault) -> Decimal:
+    """The value of a fault whose kind takes a number."""
+    assert isinstance(fault.value, Decimal), f"fault {fault.id} was not validated"
+    return fault.value
+
+
+def aims() -> tuple[str, ...]:
+    """What a fault can be aimed at."""
+    return (*(match.value for match in Match if match is not Match.OTHER), ANY)

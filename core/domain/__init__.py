@@ -1,8 +1,9 @@
 """The words of the domain, as frozen values: `from core.domain import Symbol, Position, Target, Settings, ...`.
 
-Units and signs, everywhere: positions and targets are *signed contracts* (positive = long); order sizes are positive and
-carry a side; `quantity` is signed base units (contracts x contract size); `depth` is a signed share of equity in [-1, 1];
-`*_notional` is settlement currency. Money is `Decimal`; floats are instants (epoch seconds) and durations (seconds) only.
+Units and signs, everywhere: positions and targets are *signed contracts* (positive = long); order sizes are positive
+and carry a side; `quantity` is signed base units (contracts x contract size); `depth` is a signed share of equity in
+[-1, 1]; `*_notional` is settlement currency. Money is `Decimal`; floats are instants (epoch seconds) and durations
+(seconds) only.
 """
 
 from core.domain.orders import (

@@ -61,7 +61,7 @@ class Wanted:
     because: str
     holds: tuple[Hold, ...] = ()
     reduce_only: str | None = None
-    """Why this generation may only shrink what is stored (frozen, close_only, FLATTEN, old entry); None: it may grow."""
+    """Why this generation may only shrink what is stored (frozen, close_only, FLATTEN, old entry); None: may grow."""
     held: str | None = None
     """What a user must know even at the target: reported as HELD with this text."""
     expires_at: float | None = None
@@ -129,6 +129,8 @@ class Actual:
     unresolved_increase: Decimal = ZERO
     unresolved_reduction: Decimal = ZERO
     unresolved: str | None = None
+    closing_tries: int = 0
+    """Reductions in a row that were sent and filled nothing; matters only where a venue has no market orders."""
     because: str = ""
     """Why the position is Unknown, when it is."""
 

@@ -111,7 +111,7 @@ class Equity:
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """One execution. `contracts` is signed (a buy is positive); `client_id` None or empty when the order is not ours."""
+    """One execution. `contracts` is signed (a buy is positive); `client_id` None or empty: the order is not ours."""
 
     symbol: Symbol
     contracts: Decimal

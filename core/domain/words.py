@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_FLOOR, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from enum import StrEnum
 from typing import NewType
 
 Symbol = NewType("Symbol", str)
-"""Canonical symbol, opaque: `[A-Z0-9][A-Za-z0-9._:-]{1,63}`; a bare `BTCUSDT` is a linear perpetual. Nobody splits it."""
+"""Canonical symbol, opaque, never split: `[A-Z0-9][A-Za-z0-9._:-]{1,63}`; a bare `BTCUSDT` is a linear perpetual."""
 AccountId = NewType("AccountId", str)
 """`<venue>-<name>`, `[a-z0-9-]{3,40}`; the same in files, status, API and logs."""
 SourceName = NewType("SourceName", str)
@@ -101,8 +101,11 @@ class Halt(StrEnum):
 
 
 def floor_to(value: Decimal, step: Decimal) -> Decimal:
-    """`value` rounded toward zero to a multiple of `step` (> 0). The one rounding function for sizes."""
-    return (value / step).to_integral_value(rounding=ROUND_DOWN) * step
+    """`value` rounded toward zero to a multiple of `step` (> 0). The one rounding function for sizes.
+
+    Integer division, because a quotient rounded to the context's precision could reach the next multiple.
+    """
+    return value // step * step
 
 
 def tick_inward(price: Decimal, tick: Decimal, side: Side) -> Decimal:

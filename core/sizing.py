@@ -66,7 +66,9 @@ def size(wanted: Wanted, sized: Sized | None, facts: Facts, policy: Policy, now:
         kept = stored if same_sign(stored, depth) else ZERO
         because = f"{wanted.because}; waiting for its size: {missing}"
         return _sized(wanted, sized, kept, wanted.leverage, facts, now, because, provisional=True)
-    assert facts.equity is not None and facts.price is not None and facts.instrument is not None
+    assert facts.equity is not None
+    assert facts.price is not None
+    assert facts.instrument is not None
     return _measure(wanted, sized, facts.equity, facts.price, facts.instrument, policy, now)
 
 
@@ -104,7 +106,7 @@ def _measure(
         sum_text += f" (venue maximum {plain(instrument.max_leverage)}x)"
     if contracts < 0 and not instrument.can_short:
         return _sized(wanted, sized, ZERO, leverage, facts, now, f"{sum_text}; this instrument cannot be sold short")
-    if instrument.below_minimum(contracts, price.mark):
+    if contracts == 0 or instrument.below_minimum(contracts, price.mark):
         because = f"{sum_text}; below the venue's minimum, so nothing is held"
         return _sized(wanted, sized, ZERO, leverage, facts, now, because, below_minimum=True)
     stored = sized.contracts if sized else ZERO

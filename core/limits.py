@@ -108,7 +108,7 @@ def asked_by_files(entry: SymbolWeights | None, scale: Decimal, leverage: Decima
 def exposure_holds(
     exposure: Exposure, policy: Policy, symbol_x: Decimal, all_x: Decimal, equity: Equity | None
 ) -> tuple[Hold, ...]:
-    """Holds of the notional, count and rate limits. `symbol_x`, `all_x`: what the files can ask, multiples of equity."""
+    """Holds of the notional, count and rate limits. `symbol_x`, `all_x`: what the files can ask, times equity."""
     holds: list[Hold] = []
     order_limit = policy.max_order_notional
     gross_limit = policy.max_gross_exposure
@@ -136,7 +136,8 @@ def clock_hold(offset_s: float | None) -> Hold | None:
     if offset_s is None or abs(offset_s) <= MAX_CLOCK_OFFSET_S:
         return None
     return blocked(
-        f"this machine's clock is {-offset_s:+.1f} s off the venue's (limit 0.5 s); nothing increases. Set the clock (NTP)"
+        f"this machine's clock is {-offset_s:+.1f} s off the venue's (limit 0.5 s); nothing increases. "
+        "Set the clock (NTP)"
     )
 
 

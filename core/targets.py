@@ -75,11 +75,11 @@ def want(
     before: Before,
     moment: Moment,
 ) -> Wanted | None:
-    """What `account` wants of `symbol`; None when the weight file has no entry for it (a held symbol, see `removed`)."""
+    """What `account` wants of `symbol`; None when it is not configured for it any more (the symbol is held)."""
     entry = settings.weights.get(symbol)
     if entry is None or (account.symbols is not None and symbol not in account.symbols):
         return None
-    heard = [_hear(symbol, entry, source, settings, readings, before) for source in _sources(entry, before)]
+    heard = [_hear(entry, source, settings, account, readings, before) for source in _sources(entry, before)]
     configured = account.leverage.get(symbol, account.leverage.get("*", entry.leverage))
     if not _ever_spoke(entry, heard, before):
         return _no_signal(symbol, configured, heard)
@@ -92,27 +92,27 @@ def _sources(entry: SymbolWeights, before: Before) -> list[SourceName]:
 
 
 def _hear(
-    symbol: Symbol,
     entry: SymbolWeights,
     source: SourceName,
     settings: Settings,
+    account: AccountSettings,
     readings: Mapping[SourceName, SourceReading],
     before: Before,
 ) -> _Heard:
     weight = entry.weights.get(source, ZERO)
     before_taken = source in before.taken
+    if weight == 0:
+        return _Heard(source, ZERO, because=f"{source} has weight 0")
     limits = settings.source(source)
     if not limits.enabled:
         if limits.on_disable is OnDisable.ZERO:
             return _Heard(source, ZERO, because=f"{source} is disabled")
         return _Heard(source, weight, frozen=before_taken, because=f"{source} is disabled and held")
-    if weight == 0:
-        return _Heard(source, ZERO, because=f"{source} has weight 0")
-    own = [name for name, target in settings.mappings.get(source, {}).items() if target == symbol]
+    own = [name for name, target in settings.mappings.get(source, {}).items() if target == entry.symbol]
     if not own:
-        because = f"{source} has no mapping to {symbol}; add one to asset_mapping_config.json"
+        because = f"{source} has no mapping to {entry.symbol}; add one to asset_mapping_config.json"
         return _Heard(source, weight, frozen=before_taken, because=because)
-    return _listen(own[0], weight, readings.get(source), source, settings, before_taken)
+    return _listen(own[0], weight, readings.get(source), source, account.policy.max_depth, before_taken)
 
 
 def _listen(
@@ -120,7 +120,7 @@ def _listen(
     weight: Decimal,
     reading: SourceReading | None,
     source: SourceName,
-    settings: Settings,
+    max_depth: Decimal,
     before_taken: bool,
 ) -> _Heard:
     if reading is None or reading.reading is Reading.NOT_HEARD or reading.document is None:
@@ -135,7 +135,7 @@ def _listen(
         lost = before_taken or own in reading.gone
         because = f"{own} is gone from {source}'s document" if lost else f"{source} has not spoken on {own} yet"
         return _Heard(source, weight, frozen=lost, because=because)
-    if abs(signal.depth) > settings.policy.max_depth:
+    if abs(signal.depth) > max_depth:
         because = f"{source} asks depth {plain(signal.depth)} on {own}, beyond max_depth"
         return _Heard(source, weight, frozen=True, because=because)
     return _Heard(source, weight, signal)
@@ -202,9 +202,12 @@ def _kept(previous: Taken, weight: Decimal) -> Taken:
 
 
 def _reweighted(previous: Taken, weight: Decimal) -> Taken:
-    """A contribution that may only shrink, under a weight that may have changed."""
+    """A contribution that may only shrink, under a weight that may have changed.
+
+    A raised weight is not noted: raising it and taking that back must not shrink what was taken.
+    """
     if weight >= previous.weight:
-        return replace(previous, weight=weight)
+        return previous
     if weight == 0 or previous.weight == 0:
         return replace(previous, contribution=ZERO, weight=weight)
     return replace(previous, contribution=previous.contribution * weight / previous.weight, weight=weight)
@@ -250,19 +253,9 @@ def _blend(b: _Blend) -> Wanted:
     depth = sum((t.contribution for t in b.taken.values()), ZERO) * b.account.scale
     leverage, bound = leverage_of(b.taken, b.configured, b.account)
     frozen = [h for h in b.heard if h.frozen]
-    known = sum((t.contribution for s, t in b.taken.items() if s not in {h.source for h in frozen}), ZERO)
-    only_reduce = None
-    if frozen:
-        names = "; ".join(h.because for h in frozen)
-        if b.before.sized is not None and leverage > b.before.sized.leverage:
-            leverage, bound = b.before.sized.leverage, "last size, while a source is frozen"
-        if known == 0 or (known > 0) != (depth > 0):
-            only_reduce = f"{names}: frozen, and what can be read does not ask for this side; nothing increases"
-    elif b.moment.downward_only:
-        only_reduce = b.moment.downward_only
-    elif not b.news.full and (b.news.downward or _all_downward(b.taken)):
-        only_reduce = (b.news.downward or ("entry too old, or not allowed when it appeared",))[0]
-    expires = _expiry(b)
+    if frozen and b.before.sized is not None and leverage > b.before.sized.leverage:
+        leverage, bound = b.before.sized.leverage, "last size, while a source is frozen"
+    only_reduce = _only_reduce(b, frozen, depth)
     return Wanted(
         symbol=b.symbol,
         depth=depth,
@@ -272,9 +265,24 @@ def _blend(b: _Blend) -> Wanted:
         because=_because(b, depth, leverage, bound),
         reduce_only=only_reduce,
         held=_held(b, frozen, only_reduce),
-        expires_at=expires,
+        expires_at=_expiry(b),
         holds=_holds(frozen, only_reduce),
     )
+
+
+def _only_reduce(b: _Blend, frozen: list[_Heard], depth: Decimal) -> str | None:
+    """Why the generation may not grow beyond what is stored, or None. Several reasons may stand at once."""
+    if frozen:
+        silent = {h.source for h in frozen}
+        known = sum((t.contribution for s, t in b.taken.items() if s not in silent), ZERO)
+        if known == 0 or (known > 0) != (depth > 0):
+            names = "; ".join(h.because for h in frozen)
+            return f"{names}: frozen, and what can be read does not ask for this side; nothing increases"
+    if b.moment.downward_only:
+        return b.moment.downward_only
+    if not b.news.full and (b.news.downward or _all_downward(b.taken)):
+        return (b.news.downward or ("entry too old, or not allowed when it appeared",))[0]
+    return None
 
 
 def _all_downward(taken: Mapping[SourceName, Taken]) -> bool:
@@ -292,9 +300,10 @@ def leverage_of(
     policy = account.policy
     carried = [(abs(t.contribution), t.leverage) for t in taken.values() if t.leverage is not None and t.contribution]
     weight = sum((w for w, _ in carried), ZERO)
-    mean = sum((w * lev for w, lev in carried), ZERO) / weight if weight else None
     leverage, bound = configured, "configured leverage"
-    if mean is not None and policy.leverage_from is not LeverageFrom.CONFIG:
+    if weight and policy.leverage_from is not LeverageFrom.CONFIG:
+        mean = sum((w * lev for w, lev in carried), ZERO) / weight
+        mean = max(mean, min(lev for _, lev in carried))  # rounded division must not lose a whole step of the floor
         if policy.leverage_from is LeverageFrom.SIGNAL or mean < configured:
             leverage, bound = mean, "leverage of the signals"
     if leverage > policy.max_leverage:
@@ -303,28 +312,31 @@ def leverage_of(
 
 
 def _expiry(b: _Blend) -> float | None:
-    """When a generation that was never reached stops increasing: its newest entry's age limit.
+    """When a generation that was never reached stops increasing: once its newest entry is older than its source allows.
 
-    A change by the user (weights, leverage, re-sync) is an entry of its own, made now. None: some contribution has no
-    age limit.
+    A change by the user (weights, leverage, re-sync) is an entry of its own, made now. None: the newest entry's source
+    has no age limit.
     """
-    resync = b.before.resync != b.before.sized_resync
-    ages: list[float] = []
-    for source, taken in b.taken.items():
-        limit = b.settings.source(source).entry_max_age_s
-        if taken.contribution == 0:
-            continue
-        if limit is None:
-            return None
-        ages.append((taken.timestamp if b.news.full and not resync else b.moment.now) + limit)
-    return max(ages, default=None)
+    entries = [
+        (taken.timestamp, b.settings.source(source).entry_max_age_s)
+        for source, taken in b.taken.items()
+        if taken.contribution or (taken.weight and taken.mode is TakenMode.FULL)  # a full flat is an entry as well
+    ]
+    newest, limit = max(entries, key=lambda entry: (entry[0], entry[1] is not None), default=(0.0, None))
+    if limit is None:
+        return None
+    by_user = b.before.resync != b.before.sized_resync or not (b.news.full or b.news.downward)
+    return (b.moment.now if by_user else newest) + limit
 
 
 def _inputs_hash(b: _Blend) -> str:
+    """Names what sizes the generation. A source without weight has no part in it: 0 and left out are the same."""
     sources: dict[str, object] = {}
     for h in b.heard:
+        if h.weight == 0:
+            continue
         t = b.taken.get(h.source)
-        if h.weight == 0 or t is None:
+        if t is None:
             sources[h.source] = [plain(h.weight)]
         else:
             leverage = None if t.leverage is None else plain(t.leverage)

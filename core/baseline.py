@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from core.domain import ZERO, Fill, Position, plain, same_sign
+from core.domain import ZERO, Fill, Position, plain
 from core.memory import SymbolMemory
 
 SETTLE_AFTER_FILL_S = 35.0
@@ -34,7 +34,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """How long the present value has been read: instants (epoch seconds) at which its first and latest read were sent."""
+    """How long the present value has been read: epoch seconds at which its first and its latest read were sent."""
 
     contracts: Decimal
     first_sent_at: float
@@ -101,8 +101,3 @@ def foreign_contracts(memory: SymbolMemory, fills: Iterable[Fill]) -> Decimal:
     """Signed contracts of the fills on this symbol that our baseline does not contain."""
     ours = set(memory.accounted) | {intent.client_id for intent in memory.intents}
     return sum((f.contracts for f in fills if f.symbol == memory.symbol and f.client_id not in ours), ZERO)
-
-
-def fenced(read: Decimal, baseline: Decimal) -> Decimal:
-    """What both a lagging read and the baseline agree is there: the bound of every reduction meanwhile."""
-    return min(read, baseline, key=abs) if same_sign(read, baseline) else ZERO

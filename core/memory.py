@@ -106,7 +106,7 @@ class AccountMemory:
         """The memory after `record`. Raises `Corrupt` for a record this version does not understand."""
         try:
             return _apply(self, record)
-        except (KeyError, ValueError, TypeError, ArithmeticError) as error:
+        except (KeyError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
             raise Corrupt(f"journal record {record.get('kind')!r} cannot be used: {error!r}") from error
 
 
@@ -217,8 +217,9 @@ def _drift(memory: SymbolMemory, record: Record) -> SymbolMemory:
 
 
 def _adopted(memory: SymbolMemory, record: Record) -> SymbolMemory:
-    adopted = _sized(memory, record)
+    """`stored` differs from `contracts` only where a lost journal is restored: the size aimed at, not the one held."""
     contracts = Decimal(record["contracts"])
+    adopted = _sized(memory, {**record, "contracts": record.get("stored", record["contracts"])})
     return replace(
         adopted,
         baseline=contracts,
@@ -247,7 +248,9 @@ def _closed(memory: SymbolMemory, record: Record) -> SymbolMemory:
 
 
 def _accepted_instrument(memory: SymbolMemory, record: Record) -> SymbolMemory:
-    return replace(memory, fingerprint=str(record["fingerprint"]))
+    """Stored contracts were counted in the old size: the generation is sized again, with what was taken."""
+    sized = replace(memory.sized, provisional=True) if memory.sized else None
+    return replace(memory, fingerprint=str(record["fingerprint"]), sized=sized)
 
 
 def _snapshot(memory: SymbolMemory, record: Record) -> SymbolMemory:

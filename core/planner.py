@@ -7,7 +7,7 @@ against it, never beyond the stored contracts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from core.domain import (
@@ -15,7 +15,7 @@ from core.domain import (
     Actual,
     DriftPolicy,
     FlipPolicy,
-    Hold,
+    Instrument,
     LeverageChange,
     LeverageScope,
     MarginModeScope,
@@ -35,10 +35,13 @@ from core.domain import (
     plain,
     same_sign,
     tick_inward,
+    toward_zero,
 )
 
 CLOSE_WITHOUT_MARKET_ORDERS = Decimal("0.05")
-"""How far through a price of any age a closing limit goes where a venue has no market orders."""
+"""How far through a price of any age a reducing limit goes where a venue has no market orders."""
+CLOSE_AGAIN_WITHOUT_MARKET_ORDERS = Decimal("0.20")
+"""The same once such a limit has filled nothing."""
 
 
 def plan(target: Target, actual: Actual, market: Market, policy: Policy) -> Plan:
@@ -46,14 +49,18 @@ def plan(target: Target, actual: Actual, market: Market, policy: Policy) -> Plan
     stop = _standing(target, actual)
     if stop is not None:
         return stop
-    assert actual.position is not None and actual.baseline is not None
-    goal = _goal(target, actual.position, policy)
+    assert actual.position is not None
+    position = actual.position
+    actual = _explained(actual, position)
+    goal = _goal(target, position, policy)
     blocked = next((hold for hold in target.holds if hold.scope is Scope.ALL), None)
     if blocked:
         return Plan((), blocked.state, blocked.because, blocked.until)
+    task = _Task(target, actual, market, policy, position, goal)
     if market.instrument is None:
+        if position == goal and not actual.lagging and not actual.unresolved:
+            return _at_goal(task, SymbolState.CONVERGED, target.because or "at target")
         return Plan((), SymbolState.HELD, market.because or "the venue does not list this symbol")
-    task = _Task(target, actual, market, policy, actual.position, goal)
     reduction = _reduction(task)
     if reduction is not None:
         return reduction
@@ -61,12 +68,16 @@ def plan(target: Target, actual: Actual, market: Market, policy: Policy) -> Plan
         return Plan((), SymbolState.UNRESOLVED, actual.unresolved)
     if actual.lagging:
         return Plan((), SymbolState.UNRESOLVED, actual.lagging)
-    settings = _venue_settings(task)
+    missing = _missing(task)
+    settings = _venue_settings(task, grows=missing > 0)
     if settings is not None:
         return settings
-    if abs(goal) > abs(actual.position) or _nets(task):
-        return _increase(task)
-    return _at_goal(task, SymbolState.CONVERGED, target.because or "at target")
+    if missing > 0:
+        return _increase(task, missing)
+    if task.position == goal:
+        return _at_goal(task, SymbolState.CONVERGED, target.because or "at target")
+    because = f"{plain(task.position)} contracts where {plain(goal)} are wanted: the venue trades no such difference"
+    return _at_goal(task, SymbolState.DUST, because)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +104,16 @@ def _standing(target: Target, actual: Actual) -> Plan | None:
     return None
 
 
+def _explained(actual: Actual, position: Decimal) -> Actual:
+    """`actual` with every doubt named, so that no step depends on the caller's having named it."""
+    if actual.unresolved_increase > 0 or actual.unresolved_reduction > 0:
+        return replace(actual, unresolved=actual.unresolved or "an order of ours is not resolved yet")
+    if not actual.unresolved and not actual.lagging and position != actual.baseline:
+        because = f"expected {plain(actual.baseline or ZERO)} contracts, found {plain(position)}; not explained yet"
+        return replace(actual, lagging=because)
+    return actual
+
+
 def _goal(target: Target, position: Decimal, policy: Policy) -> Decimal:
     """The stored contracts, or what the drift policy allows while the position is not ours alone."""
     stored = target.contracts or ZERO
@@ -111,11 +132,9 @@ def _goal(target: Target, position: Decimal, policy: Policy) -> Decimal:
 def _reduction(task: _Task) -> Plan | None:
     """The reduce-only leg toward the goal, if one is due. Needs neither equity nor a fresh price."""
     actual, instrument = task.actual, task.market.instrument
-    assert instrument is not None and actual.baseline is not None
+    assert instrument is not None
     held = _trusted(task)
-    if held == 0:
-        return None
-    if _nets(task):
+    if held == 0 or _nets(task):
         return None
     kept = task.goal if same_sign(task.goal, held) else ZERO
     excess = abs(held) - min(abs(kept), abs(held))
@@ -124,22 +143,24 @@ def _reduction(task: _Task) -> Plan | None:
         return None
     if actual.unresolved_reduction > 0:
         return Plan((), SymbolState.UNRESOLVED, actual.unresolved or "a reduction is not resolved yet")
-    full = kept == 0 and excess == abs(held)
-    if not full and excess < instrument.min_contracts:
-        because = f"{plain(excess)} contracts over target, less than the venue trades"
-        return None if task.actual.lagging or actual.unresolved else _at_goal(task, SymbolState.DUST, because)
-    return _reduce_by(task, Side.of(-held), excess, full)
+    if kept != 0 and excess < instrument.min_contracts:
+        return None
+    return _reduce_by(task, Side.of(-held), excess, closes=kept == 0)
 
 
 def _nets(task: _Task) -> bool:
     """Whether this is a flip that one order through zero does: by policy, where the venue can and nothing is in the
-    way of the opening half."""
-    actual = task.actual
+    way of the opening half. Otherwise the closing leg goes alone, which nothing can hold up."""
+    actual, target, market = task.actual, task.target, task.market
     crosses = task.goal != 0 and task.position != 0 and not same_sign(task.goal, task.position)
-    wanted = task.policy.flip is FlipPolicy.NET and task.market.capabilities.net_flip
-    ready = task.market.price is not None and actual.leverage == task.target.leverage
-    free = not (actual.lagging or actual.unresolved or any(reaches(hold) for hold in task.target.holds))
-    return crosses and wanted and ready and free
+    wanted = task.policy.flip is FlipPolicy.NET and market.capabilities.net_flip
+    as_ordered = actual.leverage == target.leverage and actual.margin_mode in (None, target.margin_mode)
+    free = not (actual.lagging or actual.unresolved) and _against_increase(task) is None
+    if not (crosses and wanted and as_ordered and free):
+        return False
+    assert market.instrument is not None
+    assert market.price is not None
+    return not market.instrument.below_minimum(task.goal - task.position, market.price.mark)
 
 
 def _trusted(task: _Task) -> Decimal:
@@ -147,48 +168,54 @@ def _trusted(task: _Task) -> Decimal:
     actual = task.actual
     if not actual.lagging or actual.baseline is None:
         return task.position
-    if same_sign(task.position, actual.baseline):
-        return min(task.position, actual.baseline, key=abs)
-    return ZERO
+    return toward_zero(task.position, actual.baseline)
 
 
-def _reduce_by(task: _Task, side: Side, excess: Decimal, full: bool) -> Plan:
-    instrument, target = task.market.instrument, task.target
+def _reduce_by(task: _Task, side: Side, excess: Decimal, *, closes: bool) -> Plan:
+    instrument, target, actual = task.market.instrument, task.target, task.actual
     assert instrument is not None
     pause = next((h for h in target.holds if h.scope is Scope.REDUCTIONS), None)
     if pause:
         return Plan((), pause.state, pause.because, pause.until)
-    if target.full_close_only is not None and not full:
+    if target.full_close_only is not None and not closes:
         return Plan((), SymbolState.BLOCKED, target.full_close_only)
-    steps = []
-    left = excess
     price = None
     if not task.market.capabilities.market_orders:
         price = _closing_price(task, side)
         if price is None:
             return Plan((), SymbolState.HELD, "cannot close: no price of any age, and the venue has no market orders")
     largest = instrument.max_market_contracts if price is None else instrument.max_contracts
-    while left > 0:
-        size = min(left, floor_to(largest, instrument.lot))
-        steps.append(
-            PlaceOrder(
-                symbol=target.symbol,
-                side=side,
-                contracts=size,
-                kind=OrderKind.MARKET if price is None else OrderKind.LIMIT,
-                price=price,
-                tif=TimeInForce.IOC,
-                reduce_only=True,
-                leverage=target.leverage,
-                margin_mode=target.margin_mode,
-                full_close=full and size == left,
-            )
+    sizes = _chunks(excess, largest, instrument)
+    flat = excess == abs(task.position)  # while the read lags there may be more than we reduce
+    steps = tuple(
+        PlaceOrder(
+            symbol=target.symbol,
+            side=side,
+            contracts=size,
+            kind=OrderKind.MARKET if price is None else OrderKind.LIMIT,
+            price=price,
+            tif=TimeInForce.IOC,
+            reduce_only=True,
+            # The position's own, so that a venue that takes them with the order has no reason to refuse.
+            leverage=actual.leverage or target.leverage,
+            margin_mode=actual.margin_mode or target.margin_mode,
+            full_close=flat and number == len(sizes),
         )
-        left -= size
+        for number, size in enumerate(sizes, 1)
+    )
     because = (
         f"reducing {plain(task.position)} by {plain(excess)} contracts toward {plain(task.goal)}; {target.because}"
     )
-    return Plan(tuple(steps), SymbolState.OUT_OF_SYNC, because)
+    return Plan(steps, SymbolState.OUT_OF_SYNC, because)
+
+
+def _chunks(contracts: Decimal, largest: Decimal, instrument: Instrument) -> list[Decimal]:
+    """`contracts` (> 0) in orders the venue takes; a maximum of less than a lot is none."""
+    most = floor_to(largest, instrument.lot)
+    if most <= 0 or contracts <= most:
+        return [contracts]
+    whole, rest = divmod(contracts, most)
+    return [most] * int(whole) + ([rest] if rest else [])
 
 
 def _closing_price(task: _Task, side: Side) -> Decimal | None:
@@ -196,18 +223,17 @@ def _closing_price(task: _Task, side: Side) -> Decimal | None:
     mark = task.market.price.mark if task.market.price else task.market.stale_price
     if mark is None or task.market.instrument is None:
         return None
-    slip = task.policy.max_slippage if task.market.price else CLOSE_WITHOUT_MARKET_ORDERS
+    slip = CLOSE_AGAIN_WITHOUT_MARKET_ORDERS if task.actual.closing_tries else CLOSE_WITHOUT_MARKET_ORDERS
     return tick_inward(mark * (1 + slip * side.sign), task.market.instrument.tick, side)
 
 
 # --- leverage and margin mode -----------------------------------------------------------------------------------------
 
 
-def _venue_settings(task: _Task) -> Plan | None:
+def _venue_settings(task: _Task, *, grows: bool) -> Plan | None:
     """Leverage and margin mode as the next order needs them; None when they already are, or nothing needs them."""
     if task.goal == 0 or (task.target.drifted and abs(task.goal) <= abs(task.position)):
         return None
-    grows = abs(task.goal) > abs(task.position) or _nets(task)
     margin = _margin_mode(task, grows)
     if margin is not None:
         return margin
@@ -224,8 +250,8 @@ def _margin_mode(task: _Task, grows: bool) -> Plan | None:
     if capabilities.margin_mode_scope is MarginModeScope.SYMBOL and task.position == 0:
         if not grows:
             return None
-        if (held := _held_increase(task)) is not None:
-            return held
+        if (against := _against_increase(task)) is not None:
+            return against
         step = SetMarginMode(target.symbol, target.margin_mode, target.leverage)
         return Plan((step,), SymbolState.OUT_OF_SYNC, f"{wrong}: switching while flat")
     because = f"{wrong}; it changes only while flat. Close the position, or set margin_mode in engine_config.json"
@@ -244,10 +270,11 @@ def _leverage(task: _Task, grows: bool) -> Plan | None:
     change = f"leverage {plain(actual.leverage)} -> {plain(target.leverage)}"
     if task.position != 0 and not capabilities.leverage_in_place:
         return _leverage_when_flat(task, change, grows)
-    if task.position == 0 and not grows:
-        return None
-    if grows and (held := _held_increase(task)) is not None:
-        return held
+    if task.position == 0:
+        if not grows:
+            return None
+        if (against := _against_increase(task)) is not None:
+            return against
     refused = next((h for h in target.holds if h.scope is Scope.LEVERAGE), None)
     if refused:
         return Plan((), refused.state, f"{change}: {refused.because}", refused.until) if grows else None
@@ -255,9 +282,11 @@ def _leverage(task: _Task, grows: bool) -> Plan | None:
 
 
 def _leverage_when_flat(task: _Task, change: str, grows: bool) -> Plan | None:
-    if task.policy.leverage_change is LeverageChange.CLOSE_AND_REOPEN and grows and not _held_increase(task):
-        closing = _Task(task.target, task.actual, task.market, task.policy, task.position, ZERO)
-        return _reduction(closing)
+    reopens = task.policy.leverage_change is LeverageChange.CLOSE_AND_REOPEN and _against_increase(task) is None
+    if grows and reopens:
+        closing = _reduction(replace(task, goal=ZERO))
+        if closing is not None:
+            return closing
     because = f"{change} is possible only while flat on this venue; the position keeps its leverage"
     return Plan((), SymbolState.BLOCKED, because) if grows else None
 
@@ -265,47 +294,55 @@ def _leverage_when_flat(task: _Task, change: str, grows: bool) -> Plan | None:
 # --- increases --------------------------------------------------------------------------------------------------------
 
 
-def _held_increase(task: _Task) -> Plan | None:
-    hold = next((h for h in task.target.holds if h.scope is Scope.INCREASES), None)
-    return Plan((), hold.state, hold.because, hold.until) if hold else None
-
-
-def _increase(task: _Task) -> Plan:
-    instrument, target, market = task.market.instrument, task.target, task.market
-    assert instrument is not None
-    if (held := _held_increase(task)) is not None:
-        return held
-    if not instrument.tradable:
+def _against_increase(task: _Task) -> Plan | None:
+    """What stands against every increase now, or None."""
+    target, market = task.target, task.market
+    hold = next((h for h in target.holds if h.scope in (Scope.ALL, Scope.INCREASES)), None)
+    if hold is not None:
+        return Plan((), hold.state, hold.because, hold.until)
+    if target.full_close_only is not None:
+        return Plan((), SymbolState.BLOCKED, target.full_close_only)
+    if market.instrument is None or not market.instrument.tradable:
         return Plan((), SymbolState.BLOCKED, "the venue does not trade this symbol now")
     if market.price is None:
         return Plan((), SymbolState.HELD, market.because or "the price is unknown; nothing increases")
-    side = Side.of(task.goal - task.position)
+    return None
+
+
+def _missing(task: _Task) -> Decimal:
+    """Unsigned contracts that an increase (or a flip in one order) would trade; 0 when none is due or all is dust."""
+    instrument, price = task.market.instrument, task.market.price
+    assert instrument is not None
+    if abs(task.goal) <= abs(task.position) and not _nets(task):
+        return ZERO
     missing = floor_to(abs(task.goal - task.position), instrument.lot)
-    if missing == 0 or instrument.below_minimum(missing, market.price.mark):
-        because = f"{plain(missing)} contracts short of target, less than the venue trades"
-        return _at_goal(task, SymbolState.DUST, because)
+    return ZERO if instrument.below_minimum(missing, price.mark if price else None) else missing
+
+
+def _increase(task: _Task, missing: Decimal) -> Plan:
+    instrument, target, market = task.market.instrument, task.target, task.market
+    if (against := _against_increase(task)) is not None:
+        return against
+    assert instrument is not None
+    assert market.price is not None
+    side = Side.of(task.goal - task.position)
     price = tick_inward(market.price.mark * (1 + task.policy.max_slippage * side.sign), instrument.tick, side)
-    steps = []
-    left = missing
-    largest = floor_to(instrument.max_contracts, instrument.lot)
-    while left > 0:
-        size = min(left, largest)
-        steps.append(
-            PlaceOrder(
-                symbol=target.symbol,
-                side=side,
-                contracts=size,
-                kind=OrderKind.LIMIT,
-                price=price,
-                tif=TimeInForce.IOC,
-                reduce_only=False,
-                leverage=target.leverage,
-                margin_mode=target.margin_mode,
-            )
+    steps = tuple(
+        PlaceOrder(
+            symbol=target.symbol,
+            side=side,
+            contracts=size,
+            kind=OrderKind.LIMIT,
+            price=price,
+            tif=TimeInForce.IOC,
+            reduce_only=False,
+            leverage=target.leverage,
+            margin_mode=target.margin_mode,
         )
-        left -= size
+        for size in _chunks(missing, instrument.max_contracts, instrument)
+    )
     because = f"increasing {plain(task.position)} by {plain(missing)} contracts to {plain(task.goal)}; {target.because}"
-    return Plan(tuple(steps), SymbolState.OUT_OF_SYNC, because)
+    return Plan(steps, SymbolState.OUT_OF_SYNC, because)
 
 
 def _at_goal(task: _Task, state: SymbolState, because: str) -> Plan:
@@ -318,8 +355,3 @@ def _at_goal(task: _Task, state: SymbolState, because: str) -> Plan:
     if target.below_minimum:
         return Plan((), SymbolState.BELOW_MINIMUM, because)
     return Plan((), state, because)
-
-
-def reaches(hold: Hold) -> bool:
-    """Whether a hold forbids increases (every scope but those of reductions and leverage does)."""
-    return hold.scope in (Scope.ALL, Scope.INCREASES)

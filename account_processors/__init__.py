@@ -1,0 +1,72 @@
+"""Adapters: one venue each, thin I/O over a pure codec. Nothing here knows targets, retries or cool-downs.
+
+A venue is added by its processor, its codec, and one line in `REGISTRY`. Importing this package loads no SDK; `load`
+does, for the one venue asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Protocol, cast
+
+from core.domain import AccountId
+from core.errors import ConfigError
+from core.ports import AccountProcessor, Clock, Entropy, Transport
+
+if TYPE_CHECKING:
+    from account_processors.shared import VenueShared
+
+REGISTRY: Mapping[str, str] = MappingProxyType({"bybit": "account_processors.bybit_processor:BybitProcessor"})
+"""Venue -> "module:Class" of its `ProcessorFactory`."""
+
+
+class Secret(Protocol):
+    """A value that shows itself only when asked to."""
+
+    def reveal(self) -> str: ...
+
+
+Credentials = Mapping[str, Secret | str]
+"""The credential fields of one account as `credentials.json` names them (`api_key`, `api_secret`, …)."""
+
+
+class ProcessorFactory(Protocol):
+    """What every adapter class is called with, by whoever joins the parts.
+
+    `transport`, `clock`, `entropy` and `shared` may serve many accounts and are not closed by an adapter. `shared` is
+    one object per venue and base URL. `base_url`, `ws_url` None: the venue's own. `deadline_s` bounds every request.
+    Raises `ConfigError` where a credential field is missing.
+    """
+
+    def __call__(
+        self,
+        account: AccountId,
+        credentials: Credentials,
+        transport: Transport,
+        clock: Clock,
+        entropy: Entropy,
+        base_url: str | None,
+        ws_url: str | None,
+        shared: VenueShared,
+        deadline_s: float = 5.0,
+    ) -> AccountProcessor: ...
+
+
+def load(venue: str) -> ProcessorFactory:
+    """The adapter of `venue`; raises `ConfigError` for a venue without one."""
+    if venue not in REGISTRY:
+        known = ", ".join(sorted(REGISTRY))
+        raise ConfigError("credentials.json: accounts[].venue", f"there is no adapter for {venue!r}, only for {known}")
+    module, _, name = REGISTRY[venue].partition(":")
+    return cast("ProcessorFactory", getattr(importlib.import_module(module), name))
+
+
+def secret(credentials: Credentials, account: AccountId, field: str) -> str:
+    """The credential `field` in plain text; raises `ConfigError` where it is missing or empty."""
+    value = credentials.get(field)
+    plain = value if isinstance(value, str | None) else value.reveal()
+    if not plain:
+        raise ConfigError(f"credentials.json: {account}", f"{field} is missing")
+    return plain

@@ -150,7 +150,7 @@ class Admin:
         return {"offset_ms": offset_ms, "venue_time": venue.exchange.time()}
 
     def instrument(self, body: Body) -> Json:
-        """`{"venue", "symbol", …}`: changes facts of a listing: `FACTS` (above 0, `min_notional` at least 0), `tradable`."""
+        """`{"venue", "symbol", …}`: changes facts of a listing: any of `FACTS`, and `tradable`."""
         only(body, "venue", "symbol", "tradable", *FACTS)
         _, venue = self._venue(body)
         listing = listed(venue.exchange, needed(body, "symbol"))

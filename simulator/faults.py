@@ -1,8 +1,8 @@
 """Faults on demand: which requests they meet, and what then goes wrong.
 
 A fault names a venue, what to meet (`Match`, optionally one account), a kind, and how often: `count` times (0: until it
-is deleted) and, where it has one, with a `probability` drawn from the seed. Faults that meet one request act together; of those that end it
-(all but `delay_ms`, `stale_positions_ms`, `partial_fill` and `accept_duplicate_ids`) only the oldest does.
+is deleted) and, where it has one, with a `probability` drawn from the seed. Faults that meet one request act together;
+of those that end it (all but `delay_ms`, `stale_positions_ms`, `partial_fill`, `accept_duplicate_ids`) only the oldest.
 
     kind                  what happens                                                      value (default)       landed
     drop_before           the connection closes and the request was never seen              -                     no

@@ -20,6 +20,7 @@ from simulator.admin import Admin
 from simulator.facades import VenueKind
 from simulator.faults import CLEAN, Ending, Verdict
 from simulator.market import PriceSource
+from simulator.streams import MemoryStream
 from simulator.world import DEFAULT_EQUITY, Venue, World, build_world
 
 SUFFIX = ".sim"
@@ -58,9 +59,13 @@ class MemoryTransport:
         return replace(outcome, received_at=clock.time(), elapsed_s=clock.monotonic() - sent_at)
 
     async def connect(self, request: StreamRequest) -> Stream:
-        """No facade serves a stream yet, so the venue refuses the connection: `NotSent`."""
-        _, name = self._venue(request.url)
-        raise NotSent(f"{name}: the simulated venue serves no stream")
+        """`ws://<venue>.sim/…`. `NotSent` where the venue is down or serves no stream there."""
+        venue, name = self._venue(request.url)
+        await asyncio.sleep(self.rtt_s)
+        session = venue.facade.session(request)
+        if session is None:
+            raise NotSent(f"{name}: the simulated venue serves no stream at {request.url}")
+        return MemoryStream(session, venue.exchange, self._world.clock, self.rtt_s / 2)
 
     async def close(self) -> None:
         """Sending afterwards is `NotSent`. What is under way still arrives, as it would from a client that died."""

@@ -1,0 +1,190 @@
+"""The simulated world over HTTP: aiohttp in front of the facades and of the admin, on the loopback alone."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import socket
+import struct
+from collections.abc import Awaitable, Callable
+
+from aiohttp import WSMsgType, web
+
+from core.ports import Request, StreamRequest
+from simulator.admin import Admin
+from simulator.faults import CLEAN, Ending, Verdict
+from simulator.streams import Feed
+from simulator.world import Venue, World
+
+HOST = "127.0.0.1"
+SHUTDOWN_S = 1.0
+ADVANCE_S = 0.25
+GONE_POLL_S = 0.05
+
+log = logging.getLogger("simulator")
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+class PortTaken(Exception):
+    """A port cannot be listened on; nothing is served."""
+
+
+class VenueSite:
+    """One venue's address: every path goes to its facade, through the faults."""
+
+    def __init__(self, world: World, name: str, rtt_s: float) -> None:
+        self._world = world
+        self._name = name
+        self._venue: Venue = world.venues[name]
+        self._rtt_s = rtt_s
+
+    async def handle(self, arrived: web.BaseRequest) -> web.StreamResponse:
+        request = Request(
+            method=arrived.method,
+            url=f"{arrived.scheme}://{arrived.host}{arrived.raw_path}",
+            headers={name.lower(): value for name, value in arrived.headers.items()},
+            body=await arrived.read(),
+        )
+        verdict = self._world.faults.verdict(self._name, lambda: self._venue.facade.classify(request))
+        if verdict is not CLEAN:
+            log.info("%s: a fault meets %s %s: %s", self._name, request.method, arrived.path, _told(verdict))
+        await self._wait(verdict.before_s)
+        if request.headers.get("upgrade", "").lower() == "websocket" and verdict.ending is Ending.ANSWER:
+            return await self._stream(arrived, request)
+        answer = self._venue.respond(request, verdict)
+        if verdict.ending is Ending.HANG:
+            await _until_gone(arrived, verdict.hang_s)
+        await self._wait(verdict.after_s)
+        if answer is None:
+            _break_off(arrived, hard=verdict.ending is Ending.RESET)
+            return web.Response(status=500)
+        return web.Response(status=answer.status, headers=dict(answer.headers), body=answer.body)
+
+    async def _wait(self, extra_s: float) -> None:
+        delay_s = self._rtt_s / 2 + extra_s
+        if delay_s:
+            await asyncio.sleep(delay_s)
+
+    async def _stream(self, arrived: web.BaseRequest, request: Request) -> web.StreamResponse:
+        session = self._venue.facade.session(StreamRequest(request.url, request.headers))
+        if session is None:
+            return web.Response(status=404, text=f"the simulated {self._name} serves no stream here\n")
+        websocket = web.WebSocketResponse()
+        await websocket.prepare(arrived)
+        feed = Feed(session, self._venue.exchange)
+        pushing = asyncio.create_task(self._push(websocket, feed))
+        try:
+            async for message in websocket:
+                if message.type is WSMsgType.TEXT:
+                    for frame in session.receive(message.data):
+                        await websocket.send_str(frame)
+        finally:
+            pushing.cancel()
+            await asyncio.gather(pushing, return_exceptions=True)
+            feed.close()
+        return websocket
+
+    async def _push(self, websocket: web.WebSocketResponse, feed: Feed) -> None:
+        while not websocket.closed:
+            for frame in await feed.next():
+                await self._wait(0.0)
+                await websocket.send_str(frame)
+
+
+class AdminSite:
+    """The admin's address."""
+
+    def __init__(self, admin: Admin) -> None:
+        self._admin = admin
+
+    async def handle(self, arrived: web.BaseRequest) -> web.StreamResponse:
+        answer = self._admin.handle(arrived.method, arrived.path, await arrived.read())
+        text = json.dumps(answer.value, separators=(",", ":")) + "\n"
+        return web.Response(status=answer.status, text=text, content_type="application/json")
+
+
+def _told(verdict: Verdict) -> str:
+    """A verdict in words, for the log."""
+    words = [verdict.ending.value if verdict.ending is not Ending.ANSWER else ""]
+    words.append(f"waits {verdict.before_s + verdict.after_s:g} s" if verdict.before_s + verdict.after_s else "")
+    words.append(f"status {verdict.status}" if verdict.status else "")
+    words.append("garbage" if verdict.cut else "empty" if verdict.empty else "")
+    words.append(f"code {verdict.code}" if verdict.code else "")
+    words.append("" if verdict.landed else "not executed")
+    return ", ".join(word for word in words if word) or "it runs under conditions"
+
+
+async def _until_gone(arrived: web.BaseRequest, at_most_s: float) -> None:
+    """Waits until the client hangs up."""
+    for _ in range(int(at_most_s / GONE_POLL_S)):
+        if arrived.transport is None or arrived.transport.is_closing():
+            return
+        await asyncio.sleep(GONE_POLL_S)
+
+
+def _break_off(arrived: web.BaseRequest, *, hard: bool) -> None:
+    """Closes the connection without an answer; `hard`: with a TCP reset."""
+    transport = arrived.transport
+    if transport is None:
+        return
+    if hard and (sock := transport.get_extra_info("socket")) is not None:
+        # Lingering for zero seconds turns the close into a reset.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
+
+
+class Server:
+    """All addresses of a world. `ports`: venue name (or `admin`) -> port."""
+
+    def __init__(self, world: World, ports: dict[str, int], rtt_s: float = 0.0) -> None:
+        self._world = world
+        self._ports = ports
+        self._rtt_s = rtt_s
+        self._runners: list[web.ServerRunner] = []
+        self._advancing: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Listens everywhere, or nowhere: raises `PortTaken` naming the port that could not be had."""
+        try:
+            for name, port in self._ports.items():
+                await self._listen(name, port)
+        except PortTaken:
+            await self.stop()
+            raise
+        self._advancing = asyncio.create_task(self._advance())
+
+    async def stop(self) -> None:
+        if self._advancing is not None:
+            self._advancing.cancel()
+            await asyncio.gather(self._advancing, return_exceptions=True)
+        for runner in self._runners:
+            await runner.cleanup()
+
+    def url(self, name: str, scheme: str = "http") -> str:
+        return f"{scheme}://{HOST}:{self._ports[name]}"
+
+    def ready_lines(self) -> list[str]:
+        """One JSON line per venue, in the order of the ports."""
+        return [
+            self._world.ready_line(name, self.url(name), self.url(name, "ws"), self.url("admin"))
+            for name in self._world.venues
+        ]
+
+    async def _listen(self, name: str, port: int) -> None:
+        site: AdminSite | VenueSite
+        site = AdminSite(Admin(self._world)) if name == "admin" else VenueSite(self._world, name, self._rtt_s)
+        runner = web.ServerRunner(web.Server(site.handle, access_log=None), shutdown_timeout=SHUTDOWN_S)
+        await runner.setup()
+        self._runners.append(runner)
+        try:
+            await web.TCPSite(runner, HOST, port).start()
+        except OSError as error:
+            raise PortTaken(f"{HOST}:{port} (wanted for {name}) cannot be listened on: {error.strerror}") from error
+
+    async def _advance(self) -> None:
+        """Keeps funding, resting orders and liquidations going while nobody asks."""
+        while True:
+            for venue in self._world.venues.values():
+                venue.exchange.advance()
+            await asyncio.sleep(ADVANCE_S)

@@ -77,7 +77,7 @@ class RealFileOps:
             found = path.stat()
         except FileNotFoundError:
             return None
-        return FileIdentity(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+        return FileIdentity(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 def temporary_beside(path: Path) -> Path:
@@ -106,14 +106,29 @@ def write_atomic(ops: FileOps, path: Path, data: bytes) -> None:
 
 
 def ensure_dir(ops: FileOps, path: Path) -> None:
-    """Makes `path` and what is missing above it, each durable in the folder that holds it. Raises OSError."""
+    """Makes `path` and what is missing above it, and makes durable what may have been there only in memory.
+
+    Syncs every folder above on the same device, since whoever made one may have been killed before; so it is for the
+    opening of something, not for each write. Raises OSError.
+    """
     missing: list[Path] = []
-    while ops.identity(path) is None:
-        missing.append(path)
-        path = path.parent
+    folder = path
+    while ops.identity(folder) is None:
+        missing.append(folder)
+        folder = folder.parent
     for folder in reversed(missing):
         ops.make_dir(folder)
-        ops.fsync_dir(folder.parent)
+    device = _device(ops, path)
+    for folder in path.parents:
+        if _device(ops, folder) != device:
+            break
+        with contextlib.suppress(PermissionError):  # somebody else's folder, which was there before us
+            ops.fsync_dir(folder)
+
+
+def _device(ops: FileOps, path: Path) -> int | None:
+    found = ops.identity(path)
+    return None if found is None else found.device
 
 
 def sweep_leftovers(ops: FileOps, folder: Path, now: float, of: str = "") -> int:

@@ -20,7 +20,7 @@ import filelock
 
 from core.errors import ConfigError, Conflict, Locked
 from core.ports import FileOps
-from core.state.files import FILE_MODE, RealFileOps, ensure_dir, write_atomic
+from core.state.files import FILE_MODE, RealFileOps, write_atomic
 
 MAX_NESTING = 32
 MAX_EXPONENT = 308
@@ -263,7 +263,6 @@ def update_json(
     """
     disk = ops or RealFileOps()
     target = Path(os.path.realpath(path))  # a linked file is replaced where it lives; the link stays
-    ensure_dir(disk, target.parent)
     try:
         with filelock.FileLock(f"{target}.lock", timeout=timeout_s, mode=FILE_MODE):
             found = None if disk.identity(target) is None else content_hash(disk.read(target))

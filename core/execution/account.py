@@ -1,0 +1,260 @@
+"""One account at run time: its processor, its journal and memory, and what it has seen of the venue lately."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Protocol
+
+from core.baseline import Sighting
+from core.domain import (
+    AccountId,
+    Equity,
+    Hold,
+    Instrument,
+    Leverage,
+    Position,
+    Positions,
+    Preflight,
+    Price,
+    Scope,
+    Symbol,
+    SymbolState,
+)
+from core.errors import StateError
+from core.events import AccountChanged, Emit, Event, Trouble
+from core.execution.pacing import Pacing
+from core.execution.reads import InFlight, PositionReads
+from core.memory import AccountMemory, fold, snapshot_records
+from core.ports import AccountLock, AccountProcessor, Clock, Entropy
+
+DETAILS_FRESH_S = 3600.0
+RECENT_POSITIONS_S = 35.0
+"""Longest a venue's position read may lag; values held within it cannot verify an order by being equal."""
+COMPACT_BYTES = 4_000_000
+
+
+class JournalFile(Protocol):
+    """What an account needs of its journal; `core.journal.Journal` on disk, `DryJournal` for a dry run."""
+
+    @property
+    def epoch(self) -> str: ...
+    @property
+    def size(self) -> int: ...
+    def append(self, record: Mapping[str, Any]) -> None: ...
+    async def sync(self) -> None: ...
+    async def compact(self, records: Iterable[Mapping[str, Any]], next_numbers: Mapping[str, int]) -> None: ...
+
+
+class DryJournal:
+    """Remembers nothing: a dry run decides on what was journaled before it, and journals nothing."""
+
+    def __init__(self, epoch: str) -> None:
+        self.epoch = epoch
+        self.size = 0
+
+    def append(self, record: Mapping[str, Any]) -> None:
+        return None
+
+    async def sync(self) -> None:
+        return None
+
+    async def compact(self, records: Iterable[Mapping[str, Any]], next_numbers: Mapping[str, int]) -> None:
+        return None
+
+
+@dataclass(slots=True)
+class SymbolView:
+    """What was lately seen of one symbol; lost at a restart, which only makes the engine more careful."""
+
+    sighting: Sighting | None = None
+    held: deque[tuple[float, Decimal]] = field(default_factory=deque)
+    """(instant, contracts) this symbol held or was expected to hold, newest last."""
+    price: Price | None = None
+    absent_at: dict[int, float] = field(default_factory=dict)
+    """Intent number -> instant of its first absence that counts."""
+    lookup_due: float = 0.0
+    history_due: float = 0.0
+    foreign: Decimal | None = None
+    rebase: str | None = None
+    """The next read becomes the baseline, and why (the user vouched for it)."""
+    state: SymbolState | None = None
+    because: str = ""
+
+
+@dataclass(slots=True)
+class SymbolOutcome:
+    """How one symbol ended a cycle. `generation` is set when it converged and has not been confirmed yet."""
+
+    symbol: Symbol
+    state: SymbolState
+    because: str
+    target: Decimal | None = None
+    actual: Decimal | None = None
+    depth: Decimal | None = None
+    leverage: Decimal | None = None
+    generation: int = 0
+    confirms: bool = False
+    next_due: float | None = None
+
+
+class Account:
+    """The runtime of one account. All state changes go through `record`; sends need an empty backlog."""
+
+    def __init__(
+        self, account: AccountId, processor: AccountProcessor, clock: Clock, entropy: Entropy, emit: Emit
+    ) -> None:
+        self.id = account
+        self.processor = processor
+        self.clock = clock
+        self.entropy = entropy
+        self.emit = emit
+        self.memory = AccountMemory()
+        self.journal: JournalFile | None = None
+        self.lock: AccountLock | None = None
+        self.dry = False
+        self.blocked: Hold | None = None
+        """Why nothing at all may be sent (denied, unreachable, locked, corrupt journal); None: nothing."""
+        self.margin_hold: Hold | None = None
+        self.breached: str | None = None
+        """The invariant that a send would have broken; nothing increases until a restart."""
+        self.preflight: Preflight | None = None
+        self.preflight_due = 0.0
+        self.recover_after: float | None = None
+        self.lost: Mapping[str, Mapping[str, Any]] = {}
+        """What the depth cache said of each symbol when the journal was found lost."""
+        self.reopen: str | None = None
+        """Why journal and lock must be opened anew before anything else."""
+        self.in_flight = InFlight()
+        self.positions = PositionReads(processor, self.in_flight.quiet)
+        self.latest: Positions | None = None
+        self.equity: Equity | None = None
+        self.listed: Mapping[Symbol, Instrument] = {}
+        """The venue's instruments as last read."""
+        self.details: dict[Symbol, tuple[Leverage, float]] = {}
+        self.pacing = Pacing()
+        self.views: dict[Symbol, SymbolView] = {}
+        self.increases: deque[float] = deque(maxlen=10_000)
+        self.outcomes: dict[Symbol, SymbolOutcome] = {}
+        self.adopting: set[Symbol] = set()
+        self.skip_commands = False
+        """The journal is new: commands asked before it are noted, not acted on."""
+        self.opened_at = 0.0
+        self.cycle = 0
+        self.orders_sent = 0
+        self._backlog: list[Mapping[str, Any]] = []
+
+    # --- memory -------------------------------------------------------------------------------------------------------
+
+    def open(self, journal: JournalFile, records: list[Mapping[str, Any]]) -> None:
+        """Takes a journal into use. Raises `Corrupt` for records this version cannot use."""
+        self.memory = fold(records)
+        self.journal = journal
+        self.opened_at = self.clock.time()
+        self._backlog.clear()
+
+    def record(self, kind: str, **fields: Any) -> None:
+        """Journals one fact and applies it. A disk that refuses keeps the fact in the backlog, which stops all sends."""
+        entry = {"kind": kind, **fields}
+        entry.setdefault("at", self.clock.time())
+        self.memory = self.memory.apply(entry)
+        self._backlog.append(entry)
+        self.write_backlog()
+
+    def write_backlog(self) -> bool:
+        """Appends what is not on disk yet, in order; True when nothing is left."""
+        while self._backlog and self.journal is not None:
+            try:
+                self.journal.append(self._backlog[0])
+            except (OSError, StateError) as error:
+                self._refused(error)
+                return False
+            self._backlog.pop(0)
+        return not self._backlog
+
+    async def durable(self) -> bool:
+        """Whether everything recorded so far is safely on disk."""
+        if self.journal is None or not self.write_backlog():
+            return False
+        try:
+            await self.journal.sync()
+        except (OSError, StateError) as error:
+            self._refused(error)
+            return False
+        return True
+
+    def _refused(self, error: OSError | StateError) -> None:
+        """A journal that is lost or broken is opened anew; a full disk is tried again with the next record."""
+        self.trouble(None, f"the journal cannot be written ({error}); nothing is sent until it can")
+        if isinstance(error, StateError):
+            self.reopen = str(error)
+
+    async def compact(self) -> None:
+        """Rewrites a grown journal as the memory it amounts to."""
+        if self.journal is None or self.journal.size < COMPACT_BYTES or not self.write_backlog():
+            return
+        try:
+            records = snapshot_records(self.memory, self.clock.time())
+            await self.journal.compact(records, {"intent": self.memory.next_intent})
+        except (OSError, StateError) as error:
+            self.trouble(None, f"the journal could not be compacted ({error}); it goes on growing")
+
+    # --- what was seen ------------------------------------------------------------------------------------------------
+
+    def view(self, symbol: Symbol) -> SymbolView:
+        return self.views.setdefault(symbol, SymbolView())
+
+    def saw(self, symbol: Symbol, positions: Positions) -> Position:
+        """Notes one read of one symbol: sighting, leverage, sequence. Returns the position."""
+        position = positions.of(symbol)
+        view = self.view(symbol)
+        if view.sighting is None:
+            view.sighting = Sighting(position.contracts, positions.sent_at, positions.sent_at)
+        else:
+            view.sighting = view.sighting.again(position.contracts, positions.sent_at)
+        if position.leverage is not None:
+            found = Leverage(symbol, position.leverage, position.margin_mode)
+            self.details[symbol] = (found, positions.received_at)
+        self.latest = positions
+        return position
+
+    def hold_value(self, symbol: Symbol, contracts: Decimal) -> None:
+        """Notes a value the position held, for `held_lately`."""
+        held, now = self.view(symbol).held, self.clock.time()
+        while len(held) > 1 and held[1][0] < now - RECENT_POSITIONS_S:
+            held.popleft()
+        if not held or held[-1][1] != contracts:
+            held.append((now, contracts))
+
+    def held_lately(self, symbol: Symbol, contracts: Decimal) -> bool:
+        """Whether a stale read could show `contracts` although the position has moved on since."""
+        horizon = self.clock.time() - RECENT_POSITIONS_S
+        last_fill_at = self.memory.of(symbol).last_fill_at
+        if last_fill_at is not None and horizon <= last_fill_at < self.opened_at:
+            return True  # traded just before this process began: what it held then is not known
+        held = list(self.view(symbol).held)
+        ended = [after[0] for after in held[1:]]
+        return any(value == contracts and left >= horizon for (_, value), left in zip(held, ended, strict=False))
+
+    def leverage_known(self, symbol: Symbol) -> Leverage | None:
+        """Leverage last read of the venue, while it is fresh enough to act on."""
+        found = self.details.get(symbol)
+        return found[0] if found and self.clock.time() - found[1] < DETAILS_FRESH_S else None
+
+    def block(self, because: str, again_in_s: float) -> None:
+        """Nothing is sent for the account until its preflight, due again in `again_in_s`, passes."""
+        now = self.clock.time()
+        if self.blocked is None or self.blocked.because != because:
+            self.tell(AccountChanged, state="blocked", because=because)
+        self.blocked = Hold(Scope.ALL, SymbolState.BLOCKED, because, now + again_in_s)
+        self.preflight_due = now + again_in_s
+
+    # --- telling ------------------------------------------------------------------------------------------------------
+
+    def tell(self, make: Callable[..., Event], **fields: Any) -> None:
+        self.emit(make(at=self.clock.time(), account=self.id, **fields))
+
+    def trouble(self, symbol: Symbol | None, because: str) -> None:
+        self.tell(Trouble, symbol=symbol, because=because)

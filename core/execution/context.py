@@ -1,0 +1,145 @@
+"""What one cycle of one account stands on: the newest version, the account's settings in it, and the holds they make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from core.domain import (
+    ZERO,
+    AccountMode,
+    AccountSettings,
+    Halt,
+    Hold,
+    Policy,
+    Scope,
+    Settings,
+    Symbol,
+    SymbolState,
+    TakenMode,
+    Wanted,
+)
+from core.execution.account import Account
+from core.execution.reads import CycleFacts
+from core.limits import Candidate, admit, blocked, clock_hold, expiry_hold, held
+from core.memory import SymbolMemory
+from core.signal_manager import Version
+from core.sizing import needs_size
+from core.targets import Before, Moment, want
+
+REMOVED = (
+    "{symbol} is no longer in signal_weight_config.json (or in this account's symbol list); the position is held as it "
+    "is. Add it again, or close it with `./run close {symbol}`"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CycleContext:
+    """One cycle of one account. `newest` returns the newest version; `halt` asks the kill switch this instant."""
+
+    account: Account
+    newest: Callable[[], Version]
+    halt: Callable[[], Halt]
+    facts: CycleFacts
+    admission: Mapping[Symbol, Hold]
+
+
+def settings_of(account: Account, version: Version) -> AccountSettings | None:
+    """The account's settings in a version; None when it is not (or no longer) configured."""
+    return version.settings.accounts.get(account.id) if version.settings else None
+
+
+def downward_only(settings: AccountSettings, halt: Halt) -> str | None:
+    """Why a signal that appears now is taken downward only, or None."""
+    if settings.mode is AccountMode.CLOSE_ONLY:
+        return "the account is close_only: signals that appear now only reduce"
+    if halt.flattens:
+        return "FLATTEN stands: signals that appear now only reduce"
+    return None
+
+
+def wanted_by(account: Account, version: Version, symbol: Symbol, halt: Halt) -> Wanted | None:
+    """What the account wants of the symbol under `version`; None: the symbol is not configured for it."""
+    mine = settings_of(account, version)
+    if version.settings is None or mine is None:
+        return None
+    memory = account.memory.of(symbol)
+    before = Before(memory.taken, memory.sized, memory.resync, memory.sized_resync)
+    moment = Moment(account.clock.time(), downward_only(mine, halt))
+    return want(symbol, version.settings, mine, version.readings, before, moment)
+
+
+def account_holds(account: Account, settings: AccountSettings | None, halt: Halt) -> list[Hold]:
+    """Everything that stands against orders of the whole account."""
+    found: list[Hold] = []
+    if account.blocked is not None:
+        found.append(account.blocked)
+    if settings is None:
+        found.append(Hold(Scope.ALL, SymbolState.HELD, "the account is not configured any more; nothing is sent"))
+    elif settings.mode is AccountMode.DISABLED:
+        found.append(Hold(Scope.ALL, SymbolState.HELD, "the account is disabled; nothing is sent"))
+    elif settings.mode is AccountMode.CLOSE_ONLY:
+        found.append(held("the account is close_only; nothing increases"))
+    if account.recover_after is not None:
+        because = (
+            "the journal was lost; waiting until nothing sent before can still land, then comparing with the venue"
+        )
+        found.append(Hold(Scope.ALL, SymbolState.BLOCKED, because, account.recover_after))
+    if halt is not Halt.NONE:
+        found.append(held(f"{halt.value} stands (file HALT); nothing increases. `./run resume` lifts it"))
+    if account.breached is not None:
+        found.append(blocked(f"stopped itself: {account.breached}. Report it; a restart lifts it"))
+    if account.margin_hold is not None:
+        found.append(account.margin_hold)
+    clock = clock_hold(account.processor.clock_offset_s)
+    if clock is not None:
+        found.append(clock)
+    return found
+
+
+def symbol_holds(
+    account: Account, memory: SymbolMemory, wanted: Wanted | None, admission: Mapping[Symbol, Hold]
+) -> list[Hold]:
+    """Everything that stands against orders of one symbol, but for what needs a price."""
+    found: list[Hold] = []
+    symbol, now = memory.symbol, account.clock.time()
+    if wanted is None:
+        closed = bool(memory.taken) and all(t.mode is TakenMode.CLOSED for t in memory.taken.values())
+        scope = Scope.INCREASES if closed else Scope.ALL
+        found.append(Hold(scope, SymbolState.HELD, REMOVED.format(symbol=symbol)))
+    else:
+        found.extend(wanted.holds)
+    if memory.sized is not None:
+        if memory.sized.provisional:
+            found.append(held(memory.sized.because))
+        expired = expiry_hold(memory.sized, memory.verified_generation, now)
+        if expired is not None:
+            found.append(expired)
+    if symbol in admission:
+        found.append(admission[symbol])
+    found.extend(account.pacing.holds(symbol, memory.generation, now))
+    return found
+
+
+def admission_of(account: Account, wants: Mapping[Symbol, Wanted | None], policy: Policy) -> Mapping[Symbol, Hold]:
+    """The admission pass of one cycle, before the fan-out."""
+    candidates = []
+    for symbol, wanted in wants.items():
+        memory = account.memory.of(symbol)
+        asked = abs(wanted.depth) if wanted is not None and wanted.depth is not None else ZERO
+        sized = abs(memory.sized.depth) if memory.sized else ZERO
+        new = wanted is not None and needs_size(wanted, memory.sized)
+        short = memory.stored != 0 and memory.baseline is not None and abs(memory.stored) > abs(memory.baseline)
+        occupied = bool(memory.baseline) or bool(memory.intents)
+        candidates.append(Candidate(symbol, max(asked, sized), occupied, bool(new and asked) or short))
+    return admit(candidates, policy.max_total_margin)
+
+
+def symbols_of(account: Account, settings: Settings | None) -> set[Symbol]:
+    """Symbols a cycle works on: the account's configured ones, and every one it remembers a size or an intent of."""
+    mine = settings.accounts.get(account.id) if settings else None
+    configured = set(settings.weights) if settings and mine else set()
+    if mine is not None and mine.symbols is not None:
+        configured &= mine.symbols
+    remembered = {s for s, m in account.memory.symbols.items() if m.sized is not None or m.intents}
+    return configured | remembered | account.adopting

@@ -1,0 +1,160 @@
+"""What one symbol knows of its market in a cycle: price believed or not, instrument, leverage, and the limits on them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TypeVar
+
+from core.domain import (
+    ZERO,
+    AccountSettings,
+    Equity,
+    Hold,
+    Instrument,
+    Leverage,
+    LeverageScope,
+    Market,
+    Price,
+    Settings,
+    Symbol,
+)
+from core.errors import Unavailable
+from core.execution.account import Account
+from core.execution.reads import CycleFacts, known
+from core.limits import (
+    MAX_PRICE_AGE_S,
+    Exposure,
+    asked_by_files,
+    changed_instrument,
+    exposure_holds,
+    implausible,
+)
+from core.memory import SymbolMemory
+from core.sizing import Facts
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class MarketView:
+    """`price` None: Unknown or not believed (`because` says why); `changed`: why only full closes may go."""
+
+    instrument: Instrument | None
+    price: Price | None
+    equity: Equity | None
+    because: str
+    changed: str | None
+
+    def facts(self) -> Facts:
+        """What sizing may use."""
+        return Facts(self.equity, self.price, None if self.changed else self.instrument, self.changed or self.because)
+
+    def market(self, account: Account, symbol: Symbol) -> Market:
+        """What planning may use."""
+        last = account.view(symbol).price
+        return Market(
+            instrument=self.instrument,
+            capabilities=account.processor.capabilities,
+            price=self.price,
+            stale_price=last.mark if last else None,
+            because=self.because,
+        )
+
+
+async def look(account: Account, facts: CycleFacts, memory: SymbolMemory) -> MarketView:
+    """Price, instrument and equity at once, each Known or Unknown with its reason. Raises `Denied`."""
+    symbol = memory.symbol
+    oldest = account.clock.time() - MAX_PRICE_AGE_S / 2
+    (price, no_price), (instrument, no_instrument), (equity, no_equity) = await _gather(
+        known(facts.price(symbol, oldest)), known(facts.instrument(symbol)), known(facts.equity())
+    )
+    reasons = [no_price, no_instrument, no_equity]
+    if equity is not None:
+        account.equity = equity
+    if instrument is not None:
+        account.listed = await facts.instruments()
+    if price is not None:
+        account.view(symbol).price = price
+        doubt = implausible(price, memory.sized, account.clock.time())
+        if doubt:
+            reasons.append(doubt)
+            price = None
+    elif not no_price:
+        reasons.append(f"the venue gives no price for {symbol}")
+    if instrument is None and not no_instrument:
+        reasons.append(f"the venue does not list {symbol}")
+    changed = changed_instrument(memory.fingerprint, instrument) if instrument else None
+    return MarketView(instrument, price, equity, "; ".join(r for r in reasons if r), changed)
+
+
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+
+
+async def _gather(a: Awaitable[A], b: Awaitable[B], c: Awaitable[C]) -> tuple[A, B, C]:
+    return await asyncio.gather(a, b, c)
+
+
+async def leverage_of(account: Account, symbol: Symbol) -> Leverage | None:
+    """The leverage the venue holds for the symbol: lately read, or read now. None: Unknown, or not per symbol."""
+    found = account.leverage_known(symbol)
+    if found is not None or account.processor.capabilities.leverage is LeverageScope.PER_ORDER:
+        return found
+    try:
+        found = await account.processor.leverage(symbol)
+    except Unavailable as error:
+        account.trouble(symbol, f"the leverage could not be read ({error}); nothing increases until it is")
+        return None
+    account.details[symbol] = (found, account.clock.time())
+    return found
+
+
+def limit_holds(
+    account: Account,
+    memory: SymbolMemory,
+    view: MarketView,
+    settings: Settings,
+    mine: AccountSettings,
+    position: Decimal,
+) -> tuple[Hold, ...]:
+    """The notional, count and rate limits on increasing this symbol to its stored contracts."""
+    sized = memory.sized
+    if sized is None or view.instrument is None or view.price is None or abs(sized.contracts) <= abs(position):
+        return ()
+    now = account.clock.time()
+    growth = abs(sized.contracts) - (abs(position) if sized.contracts * position > 0 else ZERO)
+    open_now = account.latest.by_symbol.values() if account.latest else ()
+    exposure = Exposure(
+        increase_notional=view.instrument.notional(growth, view.price.mark),
+        gross_notional=_gross(account, view.instrument, view.price, position, memory.symbol),
+        open_positions=sum(1 for p in open_now if p.contracts),
+        opens_new=position == 0,
+        increase_orders_last_minute=sum(1 for at in account.increases if at > now - 60.0),
+    )
+
+    def asked(symbol: Symbol) -> Decimal:
+        entry = settings.weights.get(symbol)
+        if entry is None:
+            return ZERO
+        top = mine.leverage.get(symbol, mine.leverage.get("*", entry.leverage))
+        own = account.memory.of(symbol).sized
+        return asked_by_files(entry, mine.scale, max(top, own.leverage if own else top))
+
+    everything = sum((asked(symbol) for symbol in settings.weights), ZERO)
+    return exposure_holds(exposure, mine.policy, asked(memory.symbol), everything, view.equity or account.equity)
+
+
+def _gross(account: Account, instrument: Instrument, price: Price, position: Decimal, symbol: Symbol) -> Decimal:
+    """Unsigned notional of every open position, each at its last known price (its entry price where none is known)."""
+    total = instrument.notional(position, price.mark)
+    for other in account.latest.by_symbol.values() if account.latest else ():
+        known_price = account.view(other.symbol).price
+        listed = account.listed.get(other.symbol)
+        at = known_price.mark if known_price else other.entry_price
+        if other.symbol != symbol and listed is not None and at is not None:
+            total += listed.notional(other.contracts, at)
+    return total

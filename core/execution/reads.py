@@ -1,0 +1,129 @@
+"""Reads of one account, coalesced: equal questions of parallel symbols become one request.
+
+A positions read answers only those who asked before it was *sent*, so that whoever asks after an ack gets a read that
+was sent after the ack.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Generic, TypeVar
+
+from core.domain import Equity, Instrument, Positions, Price, Symbol
+from core.errors import Unavailable
+from core.ports import AccountProcessor, Clock
+
+T = TypeVar("T")
+LINGER_S = 0.02
+"""How long a verification read waits for the account's other orders in flight."""
+
+
+def _forget(task: asyncio.Task[T]) -> None:
+    """Marks a shared task's failure as seen: every asker gets it from its own await."""
+    if not task.cancelled():
+        task.exception()
+
+
+class PositionReads:
+    """One positions read in flight; the next one serves everybody who asked meanwhile."""
+
+    def __init__(self, processor: AccountProcessor, quiet: Callable[[], Awaitable[None]]) -> None:
+        self._processor = processor
+        self._quiet = quiet
+        self._waiting: asyncio.Task[Positions] | None = None
+        self._running: asyncio.Task[Positions] | None = None
+
+    async def fresh(self) -> Positions:
+        """A complete read sent after this call. Raises `Unavailable` or `Denied`."""
+        if self._waiting is None:
+            self._waiting = asyncio.get_running_loop().create_task(self._read(self._running))
+            self._waiting.add_done_callback(_forget)
+        return await asyncio.shield(self._waiting)
+
+    async def _read(self, previous: asyncio.Task[Positions] | None) -> Positions:
+        if previous is not None and not previous.done():
+            await asyncio.wait([previous])
+        await self._quiet()
+        self._running, self._waiting = self._waiting, None
+        return await self._processor.positions()
+
+
+class InFlight:
+    """How many orders of the account are being sent, so that one verification read can serve them all."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def __enter__(self) -> None:
+        self._count += 1
+        self._idle.clear()
+
+    def __exit__(self, *_: object) -> None:
+        self._count -= 1
+        if self._count == 0:
+            self._idle.set()
+
+    async def quiet(self) -> None:
+        """Returns when nothing is in flight, at the latest after `LINGER_S`."""
+        if self._count:
+            try:
+                async with asyncio.timeout(LINGER_S):
+                    await self._idle.wait()
+            except TimeoutError:
+                return
+
+
+class Once(Generic[T]):
+    """A value asked for by many and fetched once; everybody gets the result or the failure."""
+
+    def __init__(self, fetch: Callable[[], Awaitable[T]]) -> None:
+        self._fetch = fetch
+        self._task: asyncio.Task[T] | None = None
+
+    async def get(self) -> T:
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._run())
+            self._task.add_done_callback(_forget)
+        return await asyncio.shield(self._task)
+
+    async def _run(self) -> T:
+        return await self._fetch()
+
+
+class CycleFacts:
+    """What one cycle of one account reads besides positions: one equity snapshot, one batch of prices, instruments."""
+
+    def __init__(self, processor: AccountProcessor, clock: Clock, symbols: Collection[Symbol]) -> None:
+        self._equity = Once(processor.equity)
+        self._prices = Once(lambda: processor.prices(symbols))
+        self._instruments = Once(processor.instruments)
+        self._processor = processor
+        self._clock = clock
+
+    async def equity(self) -> Equity:
+        return await self._equity.get()
+
+    async def price(self, symbol: Symbol, newer_than: float = 0.0) -> Price | None:
+        """The cycle's price, or a new one when that is older than `newer_than`; None where the venue gives none."""
+        prices: Mapping[Symbol, Price] = await self._prices.get()
+        price = prices.get(symbol)
+        if price is not None and price.at < newer_than:
+            price = (await self._processor.prices([symbol])).get(symbol)
+        return price
+
+    async def instruments(self) -> Mapping[Symbol, Instrument]:
+        return await self._instruments.get()
+
+    async def instrument(self, symbol: Symbol) -> Instrument | None:
+        return (await self.instruments()).get(symbol)
+
+
+async def known(read: Awaitable[T]) -> tuple[T | None, str]:
+    """A read as (value, "") or (None, why it is Unknown). Denied and faults of ours still raise."""
+    try:
+        return await read, ""
+    except Unavailable as error:
+        return None, str(error)

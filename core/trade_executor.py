@@ -1,0 +1,334 @@
+"""TradeExecutor: accounts in parallel, symbols in parallel within each, one immutable version of everything per cycle.
+
+Each account has its own loop and its own semaphore; nobody waits for another account. The settings are read once per
+cycle, in `execute` (or by the supervisor of `run`), and handed down; `confirm_execution` is called once per account and
+cycle, in `process_account`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from core.domain import AccountId, AccountMode, Policy, Symbol, SymbolState, plain
+from core.errors import Denied, Unavailable
+from core.events import CycleDone, EquityRead, SymbolSettled
+from core.execution import commands, preflight
+from core.execution.account import Account, SymbolOutcome
+from core.execution.context import CycleContext, account_holds, admission_of, settings_of, symbols_of, wanted_by
+from core.execution.opening import Opener, projected_symbols, recover
+from core.execution.reads import CycleFacts
+from core.execution.resolving import LOOKUP_EVERY_S
+from core.execution.symbol import SETTLED, SymbolCycle
+from core.ports import Clock
+from core.signal_manager import SignalManager, Version
+from core.supervisor import isolated
+
+MAX_CONCURRENT_SYMBOL_REQUESTS = 10
+"""Symbols of one account worked on at once."""
+STREAMED_INTERVAL_S = 30.0
+READ_BUDGET_SHARE = 0.3
+READS_PER_CYCLE = 3.0
+EQUITY_EVERY_S = 30.0
+AFTER_FAULT_S = 5.0
+
+
+class Publisher(Protocol):
+    """Where an account's projections go. Never raises into the loop; troubles are the publisher's to tell."""
+
+    def status(self, account: AccountId, content: Mapping[str, Any]) -> None: ...
+    def depths(self, account: AccountId, epoch: str, entries: Mapping[str, Mapping[str, Any]]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class AccountResult:
+    """How a cycle of one account ended; `next_due` is when the next one should begin at the latest."""
+
+    account: AccountId
+    outcomes: Mapping[Symbol, SymbolOutcome]
+    settled: bool
+    next_due: float
+
+
+class TradeExecutor:
+    """Reconciles every account it was given. `execute` runs one full cycle; `run` keeps going until stopped."""
+
+    def __init__(
+        self,
+        accounts: Sequence[Account],
+        signal_manager: SignalManager,
+        opener: Opener,
+        publisher: Publisher,
+        clock: Clock,
+        dry_run: bool = False,
+    ) -> None:
+        self.accounts = list(accounts)
+        self.signal_manager = signal_manager
+        self.weight_config: Version = signal_manager.version
+        self._symbol_details_cache = {account.id: account.details for account in accounts}
+        self._opener = opener
+        self._publisher = publisher
+        self._clock = clock
+        self._dry_run = dry_run
+        self._wakes = {account.id: asyncio.Event() for account in accounts}
+        self._wake = asyncio.Event()
+        self._published: dict[AccountId, Mapping[str, Any]] = {}
+
+    # --- cycles -------------------------------------------------------------------------------------------------------
+
+    async def execute(self) -> list[AccountResult]:
+        """One full cycle over all accounts, on one version of settings and targets."""
+        self._load_weight_config()
+        return list(await asyncio.gather(*(self.process_account(account) for account in self.accounts)))
+
+    def _load_weight_config(self) -> Version:
+        """Reads settings and signals, once per cycle."""
+        self.weight_config = self.signal_manager.load()
+        return self.weight_config
+
+    async def process_account(self, account: Account) -> AccountResult:
+        """One cycle of one account. Its failures are its own: they become its state and never reach another."""
+        return await isolated(self._cycle(account), lambda error: self._failed(account, error))
+
+    def _failed(self, account: Account, error: Exception) -> AccountResult:
+        because = f"a fault of this program: {error!r}. Nothing is sent for the account; trying again. Please report it"
+        account.block(because, AFTER_FAULT_S)
+        return AccountResult(account.id, {}, False, self._clock.time() + AFTER_FAULT_S)
+
+    async def _cycle(self, account: Account) -> AccountResult:
+        started_s = self._clock.monotonic()
+        account.cycle += 1
+        orders_before = account.orders_sent
+        version = self.weight_config
+        outcomes: dict[Symbol, SymbolOutcome] = {}
+        if await self._ready(account, version):
+            outcomes = await self._reconcile(account, version)
+        elif account.journal is not None:
+            outcomes = self._standing_still(account)
+        account.outcomes = outcomes
+        confirmed = {s: o.generation for s, o in outcomes.items() if o.confirms and not account.dry}
+        for symbol, generation in confirmed.items():
+            if account.memory.of(symbol).confirmed_generation < generation:
+                account.record("CONFIRMED", symbol=symbol, generation=generation)
+        self.signal_manager.confirm_execution(account.id, confirmed)
+        await account.compact()
+        result = self._result(account, version, outcomes)
+        self._publish(account, version, result)
+        duration_s = self._clock.monotonic() - started_s
+        orders = account.orders_sent - orders_before
+        account.tell(CycleDone, cycle=account.cycle, duration_s=duration_s, orders=orders, settled=result.settled)
+        return result
+
+    async def _ready(self, account: Account, version: Version) -> bool:
+        """Opens, checks and recovers the account; False when nothing can be read or decided for it now."""
+        mine = settings_of(account, version)
+        if version.settings is None:
+            return False
+        mode = mine.mode if mine else AccountMode.DISABLED
+        self._opener.ensure_open(account, self._dry_run or mode is AccountMode.DRY_RUN)
+        if account.journal is None:
+            return False
+        account.write_backlog()
+        if mode is AccountMode.DISABLED and not account.memory.intents:
+            return False
+        await preflight.check(account, mine.policy if mine else Policy())
+        if account.blocked is not None:
+            return False
+        await recover(account)
+        if not account.dry:
+            commands.apply_commands(account, version.desired, symbols_of(account, version.settings))
+            if mode is not AccountMode.DISABLED:
+                commands.apply_flatten(account, version.halt)
+        return True
+
+    async def _reconcile(self, account: Account, version: Version) -> dict[Symbol, SymbolOutcome]:
+        """All symbols of one account, under its semaphore."""
+        symbols = sorted(symbols_of(account, version.settings))
+        if version.halt == "FLATTEN_ALL" and account.latest is not None:
+            symbols = sorted({*symbols, *(s for s, p in account.latest.by_symbol.items() if p.contracts)})
+        wants = {symbol: wanted_by(account, version, symbol, version.halt) for symbol in symbols}
+        mine = settings_of(account, version)
+        context = CycleContext(
+            account=account,
+            newest=lambda: self.weight_config,
+            halt=self.signal_manager.halt,
+            facts=CycleFacts(account.processor, self._clock, symbols),
+            admission=admission_of(account, wants, mine.policy if mine else Policy()),
+        )
+        semaphore = asyncio.Semaphore(MAX_CONCURRENT_SYMBOL_REQUESTS)
+
+        async def bounded(symbol: Symbol) -> SymbolOutcome:
+            async with semaphore:
+                return await self.process_symbol(context, symbol)
+
+        done = await asyncio.gather(*(bounded(symbol) for symbol in symbols), self._refresh_equity(context))
+        return {outcome.symbol: outcome for outcome in done if outcome is not None}
+
+    async def process_symbol(self, context: CycleContext, symbol: Symbol) -> SymbolOutcome:
+        """One symbol's work in a cycle. What the venue denies stops the account, and only it."""
+        account = context.account
+        try:
+            outcome = await SymbolCycle(context, symbol).run()
+        except Denied as error:
+            account.block(str(error), preflight.REPEAT_S)
+            outcome = SymbolOutcome(symbol, SymbolState.BLOCKED, str(error), generation=0)
+        view = account.view(symbol)
+        if (view.state, view.because) != (outcome.state, outcome.because):
+            view.state, view.because = outcome.state, outcome.because
+            account.tell(SymbolSettled, symbol=symbol, state=outcome.state, because=outcome.because)
+        return outcome
+
+    async def _refresh_equity(self, context: CycleContext) -> None:
+        """Keeps the equity people see fresh while nothing needs sizing."""
+        account = context.account
+        if account.equity is not None and self._clock.time() - account.equity.at < EQUITY_EVERY_S:
+            return
+        try:
+            account.equity = await context.facts.equity()
+        except Denied as error:
+            account.block(str(error), preflight.REPEAT_S)
+            return
+        except Unavailable as error:
+            account.trouble(None, f"the equity could not be read ({error}); nothing new is sized until it is")
+            return
+        account.tell(EquityRead, value=account.equity.value, currency=account.equity.currency)
+
+    def _standing_still(self, account: Account) -> dict[Symbol, SymbolOutcome]:
+        """The symbols of an account that can do nothing now: what is stored, and why nothing happens."""
+        hold = account.blocked
+        mine = settings_of(account, self.weight_config)
+        holds = [hold] if hold else account_holds(account, mine, self.weight_config.halt)
+        state, because = (holds[0].state, holds[0].because) if holds else (SymbolState.HELD, "nothing to do")
+        outcomes = {}
+        for symbol in symbols_of(account, self.weight_config.settings):
+            sized = account.memory.of(symbol).sized
+            outcomes[symbol] = SymbolOutcome(
+                symbol,
+                state,
+                because,
+                target=sized.contracts if sized else None,
+                depth=sized.depth if sized else None,
+                leverage=sized.leverage if sized else None,
+                generation=sized.generation if sized else 0,
+            )
+        return outcomes
+
+    def _result(self, account: Account, version: Version, outcomes: Mapping[Symbol, SymbolOutcome]) -> AccountResult:
+        now = self._clock.time()
+        mine = settings_of(account, version)
+        policy = mine.policy if mine else Policy()
+        interval_s = policy.reconcile_interval_s
+        if account.processor.capabilities.private_stream:
+            interval_s = max(interval_s, STREAMED_INTERVAL_S)
+        budget_s = READS_PER_CYCLE / (account.processor.capabilities.reads_per_s * READ_BUDGET_SHARE)
+        dues = [o.next_due for o in outcomes.values() if o.next_due is not None]
+        if account.memory.intents:
+            dues.append(now + LOOKUP_EVERY_S)
+        if account.recover_after is not None:
+            dues.append(account.recover_after)
+        if account.blocked is not None:
+            until = account.blocked.until
+            dues.append(until if until is not None else account.preflight_due)
+        due = min([now + interval_s, *dues])
+        settled = account.blocked is None and not account.memory.intents
+        settled = settled and all(o.state in SETTLED or o.state in _STANDING for o in outcomes.values())
+        return AccountResult(account.id, outcomes, settled, max(due, now + budget_s))
+
+    # --- projections --------------------------------------------------------------------------------------------------
+
+    def _publish(self, account: Account, version: Version, result: AccountResult) -> None:
+        state, because = self._account_state(account, version)
+        symbols = {symbol: _status_of(account, outcome) for symbol, outcome in sorted(result.outcomes.items())}
+        content = {
+            "account": account.id,
+            "cycle": account.cycle,
+            "state": state,
+            "because": because,
+            "equity": plain(account.equity.value) if account.equity else None,
+            "symbols": symbols,
+        }
+        self._publisher.status(account.id, content)
+        if account.journal is not None and not account.dry and account.recover_after is None:
+            entries = projected_symbols(account)
+            if self._published.get(account.id) != entries:
+                self._publisher.depths(account.id, account.journal.epoch, entries)
+                self._published[account.id] = entries
+
+    def _account_state(self, account: Account, version: Version) -> tuple[str, str]:
+        if version.settings is None:
+            return "HELD", "; ".join(version.problems) or "no valid configuration yet"
+        holds = account_holds(account, settings_of(account, version), version.halt)
+        if holds:
+            return holds[0].state.value, holds[0].because
+        if version.problems:
+            return "OK", "; ".join(version.problems)
+        return "OK", "dry run: nothing is sent" if account.dry else ""
+
+    # --- running ------------------------------------------------------------------------------------------------------
+
+    def wake(self) -> None:
+        """Something changed: read everything again and let every account look."""
+        self._wake.set()
+
+    async def run(self, stop: asyncio.Event, poll_s: float = 1.0) -> None:
+        """Runs until `stop` is set: a loop per account, and a supervisor that reads new versions for all of them."""
+        self._load_weight_config()
+        async with asyncio.TaskGroup() as group:
+            loops = [group.create_task(self._loop(account)) for account in self.accounts]
+            group.create_task(self._supervise(stop, poll_s, loops))
+
+    async def _supervise(self, stop: asyncio.Event, poll_s: float, loops: list[asyncio.Task[None]]) -> None:
+        while not stop.is_set():
+            stopped = asyncio.ensure_future(stop.wait())
+            woken = asyncio.ensure_future(self._wake.wait())
+            await asyncio.wait({stopped, woken}, timeout=poll_s, return_when=asyncio.FIRST_COMPLETED)
+            stopped.cancel()
+            woken.cancel()
+            self._wake.clear()
+            before = self.weight_config.number
+            if self._load_weight_config().number != before:
+                for event in self._wakes.values():
+                    event.set()
+        for task in loops:
+            task.cancel()
+
+    async def _loop(self, account: Account) -> None:
+        wake = self._wakes[account.id]
+        while True:
+            wake.clear()
+            result = await self.process_account(account)
+            try:
+                async with asyncio.timeout(max(result.next_due - self._clock.time(), 0.0)):
+                    await wake.wait()
+            except TimeoutError:
+                continue
+
+    def close(self) -> None:
+        """Gives every lock up."""
+        for account in self.accounts:
+            self._opener.close(account)
+
+
+_STANDING = frozenset(
+    {SymbolState.DRIFTED, SymbolState.FOREIGN, SymbolState.NO_SIGNAL, SymbolState.HELD, SymbolState.BLOCKED}
+)
+
+
+def _status_of(account: Account, outcome: SymbolOutcome) -> dict[str, Any]:
+    """One symbol as `state/status` shows it: target and actual in signed base units."""
+    listed = account.listed.get(outcome.symbol)
+    return {
+        "target": None
+        if outcome.target is None
+        else plain(listed.quantity(outcome.target) if listed else outcome.target),
+        "actual": None
+        if outcome.actual is None
+        else plain(listed.quantity(outcome.actual) if listed else outcome.actual),
+        "depth": None if outcome.depth is None else plain(outcome.depth),
+        "leverage": None if outcome.leverage is None else plain(outcome.leverage),
+        "generation": outcome.generation,
+        "state": outcome.state.value,
+        "because": outcome.because,
+    }

@@ -32,7 +32,7 @@ class RealFileOps:
 
     @staticmethod
     def _put(path: Path, data: bytes, how: int) -> None:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | how, FILE_MODE)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | how, FILE_MODE)
         try:
             left = memoryview(data)
             while left:
@@ -54,7 +54,7 @@ class RealFileOps:
 
     @staticmethod
     def _sync(path: Path, how: int) -> None:
-        descriptor = os.open(path, how | os.O_CLOEXEC)
+        descriptor = os.open(path, how)
         try:
             os.fsync(descriptor)
         finally:

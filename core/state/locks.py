@@ -32,13 +32,13 @@ os.register_at_fork(after_in_child=_close_inherited)
 
 class AccountLock:
     """`ports.AccountLock`, held from `acquire` to `release` or the end of the process. The file stays; it is no lock
-    by being there. Programs started from this one do not inherit it."""
+    by being there. Programs started from this one do not inherit it (descriptors are not, unless asked to be), nor do
+    forked children."""
 
     def __init__(self, path: Path, descriptor: int, content: bytes) -> None:
         self._path = path
         self._descriptor = descriptor
         self._content = content
-        self._pid = os.getpid()
         _held.add(self)
 
     @staticmethod
@@ -50,7 +50,7 @@ class AccountLock:
         ensure_dir(RealFileOps(), folder)
         path = folder / f"{account}.lock"
         for _ in range(_TRIES):
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, FILE_MODE)
             kept = False
             try:
                 if not _try_flock(descriptor):
@@ -74,7 +74,7 @@ class AccountLock:
         Asks the operating system each time: the name must lead to the locked inode, the holder written in it must be
         us, and a second descriptor must be refused the lock. What cannot be asked is not held.
         """
-        if self._descriptor < 0 or self._pid != os.getpid():
+        if self._descriptor < 0:
             return False
         try:
             return self._is_ours() and self._is_locked()
@@ -86,15 +86,15 @@ class AccountLock:
         return written == self._content and _is_at(self._descriptor, self._path)
 
     def _is_locked(self) -> bool:
-        probe = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+        probe = os.open(self._path, os.O_RDWR)
         try:
             return not _try_flock(probe)
         finally:
             os.close(probe)
 
     def release(self) -> None:
-        """Gives the lock up; a second call does nothing. In a forked child it only drops the child's copy."""
-        if self._descriptor >= 0 and self._pid == os.getpid():
+        """Gives the lock up; a second call, and one in a forked child, does nothing."""
+        if self._descriptor >= 0:
             with contextlib.suppress(OSError):  # closing unlocks all the same
                 fcntl.flock(self._descriptor, fcntl.LOCK_UN)
         self._forget()

@@ -217,6 +217,19 @@ def test_folders_are_durable_from_the_top_down() -> None:
     assert ops.read(HOME / "state" / "journal" / "f") == b"x"
 
 
+@pytest.mark.parametrize("fails_at", range(12))
+def test_folders_are_durable_after_a_second_try(fails_at: int) -> None:
+    ops = simulated()
+    ops.fail(Fault(errno.EIO, after=fails_at))
+    try:
+        ensure_dir(ops, HOME / "a" / "b")
+    except OSError:
+        ensure_dir(ops, HOME / "a" / "b")
+    write_atomic(ops, HOME / "a" / "b" / "f", b"x")
+    ops.crash()
+    assert ops.read(HOME / "a" / "b" / "f") == b"x"
+
+
 def test_a_file_in_a_folder_that_was_never_synced_is_lost() -> None:
     ops = simulated()
     ops.make_dir(HOME / "d")

@@ -1,0 +1,422 @@
+"""The transport against real loopback servers that misbehave: sent once, classified right, bounded, unchanged."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import subprocess
+import sys
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import aiohttp.web
+import pytest
+
+from account_processors.transport import HttpTransport
+from core.errors import Lost, NotSent
+from core.ports import Request, StreamRequest
+
+Reader = asyncio.StreamReader
+Writer = asyncio.StreamWriter
+
+
+@dataclass
+class Server:
+    """A raw TCP server. `requests` are the complete HTTP requests that arrived, in bytes; the first sets `asked`."""
+
+    port: int = 0
+    connections: int = 0
+    requests: list[bytes] = field(default_factory=list)
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+
+Behaviour = Callable[[Server, Reader, Writer], Awaitable[None]]
+
+
+async def one_request(server: Server, reader: Reader) -> bytes:
+    head = await reader.readuntil(b"\r\n\r\n")
+    lengths = [line.split(b":")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")]
+    body = await reader.readexactly(int(lengths[0])) if lengths else b""
+    server.requests.append(head + body)
+    server.asked.set()
+    return head + body
+
+
+@asynccontextmanager
+async def serving(behave: Behaviour) -> AsyncIterator[Server]:
+    server = Server()
+
+    async def handle(reader: Reader, writer: Writer) -> None:
+        server.connections += 1
+        try:
+            await behave(server, reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.close()
+
+    listener = await asyncio.start_server(handle, "127.0.0.1", 0)
+    server.port = listener.sockets[0].getsockname()[1]
+    try:
+        yield server
+    finally:
+        listener.close()
+
+
+@asynccontextmanager
+async def transport(**options: float) -> AsyncIterator[HttpTransport]:
+    made = HttpTransport(**options)  # type: ignore[arg-type]  # keyword options of different number types
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
+def answer(body: bytes = b"{}", *extra: str, status: str = "200 OK") -> bytes:
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *extra, "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+def good(body: bytes = b"{}", *extra: str, status: str = "200 OK") -> Behaviour:
+    async def behave(server: Server, reader: Reader, writer: Writer) -> None:
+        while True:
+            await one_request(server, reader)
+            writer.write(answer(body, *extra, status=status))
+
+    return behave
+
+
+async def close_at_once(server: Server, reader: Reader, writer: Writer) -> None:
+    """Accepts and hangs up without reading."""
+
+
+async def close_after_reading(server: Server, reader: Reader, writer: Writer) -> None:
+    await one_request(server, reader)
+
+
+async def reset_after_reading(server: Server, reader: Reader, writer: Writer) -> None:
+    await one_request(server, reader)
+    writer.transport.abort()
+
+
+async def half_answer(server: Server, reader: Reader, writer: Writer) -> None:
+    await one_request(server, reader)
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n0123456789")
+    await writer.drain()
+
+
+async def garbage(server: Server, reader: Reader, writer: Writer) -> None:
+    await one_request(server, reader)
+    writer.write(b"\x00\x01not http at all\r\n\r\n")
+    await writer.drain()
+
+
+async def hang(server: Server, reader: Reader, writer: Writer) -> None:
+    await one_request(server, reader)
+    await reader.read()
+
+
+async def drip(server: Server, reader: Reader, writer: Writer) -> None:
+    """A byte now and then: never silent, never done."""
+    await one_request(server, reader)
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+    while True:
+        writer.write(b"x")
+        await writer.drain()
+        await asyncio.sleep(0.02)
+
+
+async def huge(server: Server, reader: Reader, writer: Writer) -> None:
+    await one_request(server, reader)
+    writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    while True:
+        writer.write(b"10000\r\n" + b"x" * 65536 + b"\r\n")
+        await writer.drain()
+
+
+async def bomb(server: Server, reader: Reader, writer: Writer) -> None:
+    await one_request(server, reader)
+    packed = gzip.compress(b"0" * 50_000_000)
+    writer.write(answer(packed, "Content-Encoding: gzip"))
+    await writer.drain()
+
+
+async def broken_gzip(server: Server, reader: Reader, writer: Writer) -> None:
+    await one_request(server, reader)
+    writer.write(answer(b"this is not gzip", "Content-Encoding: gzip"))
+    await writer.drain()
+
+
+MISBEHAVIOUR = [
+    close_at_once, close_after_reading, reset_after_reading, half_answer, garbage, hang, drip, huge, bomb, broken_gzip,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
+@pytest.mark.parametrize("behave", MISBEHAVIOUR, ids=lambda behave: behave.__name__)
+async def test_a_broken_answer_is_lost_and_never_asked_for_again(behave: Behaviour, method: str) -> None:
+    async with serving(behave) as server, transport(max_body_bytes=1_000_000) as sut:
+        body = b'{"a":1}' if method == "POST" else b""
+        with pytest.raises(Lost):
+            await sut.send(Request(method, server.url, body=body, deadline_s=0.3))
+        assert server.connections == 1
+        assert len(server.requests) <= 1
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "HEAD"])
+async def test_a_connection_that_breaks_on_its_second_request_is_not_replaced(method: str) -> None:
+    async def once_then_hang_up(server: Server, reader: Reader, writer: Writer) -> None:
+        await one_request(server, reader)
+        writer.write(answer() if method != "HEAD" else b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        await one_request(server, reader)
+
+    async with serving(once_then_hang_up) as server, transport() as sut:
+        await sut.send(Request(method, f"{server.url}/first"))
+        with pytest.raises(Lost):
+            await sut.send(Request(method, f"{server.url}/second", deadline_s=2))
+        assert server.connections == 1
+        assert [request.split(b" ")[1] for request in server.requests] == [b"/first", b"/second"]
+
+
+async def test_refused_connection_is_not_sent() -> None:
+    async with serving(good()) as server:
+        url = server.url
+    async with transport() as sut:
+        with pytest.raises(NotSent):
+            await sut.send(Request("POST", url, body=b"{}"))
+
+
+async def test_unknown_host_is_not_sent() -> None:
+    async with transport() as sut:
+        with pytest.raises(NotSent):
+            await sut.send(Request("POST", "http://no-such-host.invalid/", body=b"{}"))
+
+
+async def test_failed_tls_handshake_is_not_sent() -> None:
+    async def no_tls(server: Server, reader: Reader, writer: Writer) -> None:
+        server.requests.append(await reader.read(2000))
+
+    async with serving(no_tls) as server, transport() as sut:
+        with pytest.raises(NotSent):
+            await sut.send(Request("POST", server.url.replace("http", "https"), body=b'{"order":1}', deadline_s=2))
+        assert server.requests
+        assert b"order" not in server.requests[0]
+
+
+async def test_hanging_tls_handshake_is_not_sent() -> None:
+    async def silent(server: Server, reader: Reader, writer: Writer) -> None:
+        await reader.read()
+
+    async with serving(silent) as server, transport() as sut:
+        with pytest.raises(NotSent):
+            await sut.send(Request("POST", server.url.replace("http", "https"), body=b"{}", deadline_s=0.2))
+
+
+async def test_waiting_for_a_connection_until_the_deadline_is_not_sent() -> None:
+    async with serving(hang) as server, transport(connections=1) as sut:
+        first = asyncio.create_task(sut.send(Request("GET", f"{server.url}/first", deadline_s=1.0)))
+        await server.asked.wait()
+        with pytest.raises(NotSent):
+            await sut.send(Request("POST", f"{server.url}/second", body=b"{}", deadline_s=0.1))
+        with pytest.raises(Lost):
+            await first
+        assert len(server.requests) == 1
+
+
+async def test_after_a_lost_request_the_next_one_works() -> None:
+    async def first_hangs(server: Server, reader: Reader, writer: Writer) -> None:
+        await one_request(server, reader)
+        if len(server.requests) > 1:
+            writer.write(answer(b'{"ok":true}'))
+            await writer.drain()
+        await reader.read()
+
+    async with serving(first_hangs) as server, transport(connections=1) as sut:
+        with pytest.raises(Lost):
+            await sut.send(Request("GET", server.url, deadline_s=0.1))
+        assert (await sut.send(Request("GET", server.url))).body == b'{"ok":true}'
+
+
+async def test_connections_are_kept_and_reused() -> None:
+    async with serving(good()) as server, transport() as sut:
+        for _ in range(3):
+            await sut.send(Request("GET", server.url))
+        assert (server.connections, len(server.requests)) == (1, 3)
+
+
+QUERIES = [
+    "a=1&b=2",
+    "cursor=132766%3A2%2C132766%3A2",
+    "cursor=page_args%3Dfd43%26symbol%3D6%26&limit=50",
+    "lower=%3a&space=%20&plus=a+b&tilde=%7e&raw=a:b,c|d~e*f",
+    "empty=&percent=%25",
+]
+
+
+@pytest.mark.parametrize("query", QUERIES)
+async def test_the_url_goes_out_as_it_was_signed(query: str) -> None:
+    async with serving(good()) as server, transport() as sut:
+        await sut.send(Request("GET", f"{server.url}/v5/list?{query}"))
+        assert server.requests[0].split(b"\r\n")[0] == f"GET /v5/list?{query} HTTP/1.1".encode()
+
+
+async def test_body_and_headers_go_out_untouched_and_nothing_is_added_to_a_read() -> None:
+    async with serving(good()) as server, transport() as sut:
+        headers = {"Content-Type": "application/json", "X-Sign": "abc"}
+        await sut.send(Request("POST", server.url, headers, b'{"q": "1"}'))
+        await sut.send(Request("GET", server.url))
+    posted, got = server.requests
+    assert posted.endswith(b'\r\n\r\n{"q": "1"}')
+    assert b"X-Sign: abc\r\n" in posted
+    assert posted.lower().count(b"content-type:") == 1
+    for absent in (b"content-type", b"content-length", b"transfer-encoding", b"cookie", b"authorization"):
+        assert absent not in got.lower()
+
+
+async def test_response_is_complete_with_lower_case_headers() -> None:
+    extra = ["X-Bapi-Limit-Status: 9", "Set-Cookie: a=1", "X-Twice: 1", "x-twice: 2"]
+    async with serving(good(b'{"a": 1}', *extra, status="429 Too Many")) as server, transport() as sut:
+        response = await sut.send(Request("GET", server.url))
+    assert (response.status, response.body) == (429, b'{"a": 1}')
+    assert response.headers["x-bapi-limit-status"] == "9"
+    assert response.headers["x-twice"] == "1, 2"
+    assert response.received_at > 1_600_000_000
+    assert 0 < response.elapsed_s < 5
+
+
+@pytest.mark.parametrize("status", ["301 Moved", "302 Found", "307 Temporary", "308 Permanent"])
+async def test_redirects_are_answers(status: str) -> None:
+    async with serving(good(b"", "Location: /elsewhere", status=status)) as server, transport() as sut:
+        response = await sut.send(Request("POST", server.url, body=b"{}"))
+        assert response.status == int(status[:3])
+        assert len(server.requests) == 1
+
+
+async def test_cookies_are_not_kept() -> None:
+    async with serving(good(b"{}", "Set-Cookie: session=1; Path=/")) as server, transport() as sut:
+        await sut.send(Request("GET", server.url))
+        await sut.send(Request("GET", server.url))
+        assert b"cookie" not in server.requests[1].lower()
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+async def test_proxies_of_the_environment_are_ignored(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "http://127.0.0.1:9")
+    async with serving(good()) as server, transport() as sut:
+        assert (await sut.send(Request("GET", server.url))).status == 200
+
+
+@pytest.mark.parametrize(("encoding", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
+async def test_compression_is_undone(encoding: str, pack: Callable[[bytes], bytes]) -> None:
+    async with serving(good(pack(b'{"a":1}' * 1000), f"Content-Encoding: {encoding}")) as server, transport() as sut:
+        assert (await sut.send(Request("GET", server.url))).body == b'{"a":1}' * 1000
+
+
+async def test_a_closed_transport_sends_nothing() -> None:
+    async with serving(good()) as server, transport() as sut:
+        await sut.close()
+        with pytest.raises(NotSent):
+            await sut.send(Request("GET", server.url))
+        assert server.connections == 0
+
+
+async def test_messages_name_the_place_but_no_query_and_no_header() -> None:
+    async with serving(close_after_reading) as server, transport() as sut:
+        with pytest.raises(Lost) as caught:
+            await sut.send(Request("GET", f"{server.url}/v5/x?signature=canary", {"X-Key": "canary"}))
+    assert "/v5/x" in str(caught.value)
+    assert "canary" not in repr(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+# --- websockets -------------------------------------------------------------------------------------------------------
+
+
+async def echo(request: aiohttp.web.Request) -> aiohttp.web.StreamResponse:
+    socket, query = aiohttp.web.WebSocketResponse(), request.raw_path.partition("?")[2]
+    await socket.prepare(request)
+    async for message in socket:
+        if message.data == "bye":
+            await socket.close(code=4001)
+        elif message.data == "binary":
+            await socket.send_bytes(b"as text")
+        elif message.data == "noise":
+            await socket.send_bytes(b"\xff\xfe")
+        else:
+            await socket.send_str(f"{message.data} {query}")
+    return socket
+
+
+@asynccontextmanager
+async def websocket_server() -> AsyncIterator[str]:
+    application = aiohttp.web.Application()
+    application.router.add_get("/ws", echo)
+    runner = aiohttp.web.AppRunner(application)
+    await runner.setup()
+    site = aiohttp.web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    assert site._server is not None
+    port = site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]  # an asyncio server has sockets
+    try:
+        yield f"ws://127.0.0.1:{port}"
+    finally:
+        await runner.cleanup()
+
+
+async def test_a_stream_carries_text_both_ways_and_says_when_it_ended() -> None:
+    async with websocket_server() as url, transport() as sut:
+        stream = await sut.connect(StreamRequest(f"{url}/ws?token=a%3Ab"))
+        await stream.send("hello")
+        assert await stream.receive() == "hello token=a%3Ab"
+        await stream.send("binary")
+        assert await stream.receive() == "as text"
+        await stream.send("bye")
+        with pytest.raises(Lost, match="4001"):
+            await stream.receive()
+        with pytest.raises(Lost):
+            await stream.receive()
+        await stream.close()
+
+
+async def test_a_frame_that_is_not_text_ends_the_stream() -> None:
+    async with websocket_server() as url, transport() as sut:
+        stream = await sut.connect(StreamRequest(f"{url}/ws"))
+        await stream.send("noise")
+        with pytest.raises(Lost):
+            await stream.receive()
+        await stream.close()
+
+
+async def test_a_refused_websocket_is_lost_and_an_unreachable_one_not_sent() -> None:
+    async with websocket_server() as url, transport() as sut:
+        with pytest.raises(Lost, match="404"):
+            await sut.connect(StreamRequest(f"{url}/nowhere"))
+    async with transport() as sut:
+        with pytest.raises(NotSent):
+            await sut.connect(StreamRequest(f"{url}/ws"))
+
+
+async def test_a_websocket_that_does_not_answer_is_bounded() -> None:
+    async with serving(hang) as server, transport() as sut:
+        with pytest.raises(Lost):
+            await sut.connect(StreamRequest(server.url.replace("http", "ws"), deadline_s=0.1))
+
+
+# --- what is loaded ---------------------------------------------------------------------------------------------------
+
+
+def test_importing_the_transport_loads_no_sdk() -> None:
+    program = (
+        "import sys, account_processors, account_processors.transport\n"
+        "sdks = {'pybit', 'ccxt', 'kucoin_futures', 'requests', 'websocket', 'bittensor', 'pydantic', 'flask'}\n"
+        "print(sorted(sdks & {name.split('.')[0] for name in sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "[]"

@@ -234,7 +234,8 @@ class Exchange:
         `since` <= `received_at` < `until`, true epoch seconds."""
         self.desk.advance()
         it = self._account(account)
-        pool = it.orders_of(client_id) if client_id is not None else it.open.values() if open_only else it.newest()
+        resting = reversed(it.open.values())
+        pool = it.orders_of(client_id) if client_id is not None else resting if open_only else it.newest()
         return tuple(
             order
             for order in pool

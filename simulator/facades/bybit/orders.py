@@ -91,10 +91,15 @@ def _unmatched(call: Call) -> None:
 
 def _whole(call: Call, listing: Listing, new: NewOrder) -> NewOrder:
     """A close of all that is held, or of as much as one order may have."""
-    it = listing.instrument
-    most = it.max_market_contracts if new.kind is OrderKind.MARKET else it.max_contracts
+    most = largest(listing, new.kind)
     held = abs(held_on(call, listing, new.position_side))
     return replace(new, contracts=most) if held > most else replace(new, full_close=True)
+
+
+def largest(listing: Listing, kind: OrderKind) -> Decimal:
+    """The most contracts one order may have."""
+    it = listing.instrument
+    return it.max_market_contracts if kind is OrderKind.MARKET else it.max_contracts
 
 
 def held_on(call: Call, listing: Listing, side: PositionSide) -> Decimal:
@@ -110,7 +115,7 @@ def within_limits(call: Call, listing: Listing, new: NewOrder) -> NewOrder:
     """The order with its price inside the limit, or a refusal: 110003, 110090, 10001."""
     if new.price is not None:
         new = replace(new, price=priced(call, listing, new.side, new.price))
-    if not new.reduce_only:
+    if not new.reduce_only and new.contracts <= largest(listing, new.kind):
         _position_fits(call, listing, new)
     return new
 
@@ -155,9 +160,8 @@ def _refusal(call: Call, listing: Listing, new: NewOrder, refused: Refused) -> E
     if refused.reason is Reason.REDUCE_ONLY and held_on(call, listing, new.position_side):
         return Refusal(NOTHING_TO_REDUCE, "Reduce-only rule not satisfied")
     if refused.reason is Reason.ABOVE_MAXIMUM:
-        it = listing.instrument
-        most = it.max_market_contracts if new.kind is OrderKind.MARKET else it.max_contracts
-        told = f"too large, order_qty:{on(new.contracts * 10**8, Decimal(1))} > max_qty:{on(most * 10**8, Decimal(1))}"
+        sizes = [on(size * 10**8, Decimal(1)) for size in (new.contracts, largest(listing, new.kind))]
+        told = f"too large, order_qty:{sizes[0]} > max_qty:{sizes[1]}"
         return Refusal(10001, f"The number of contracts exceeds maximum limit allowed: {told}")
     return refused
 

@@ -23,8 +23,8 @@ from core.domain import (
     MarginMode,
     MarginModeScope,
     Market,
-    Plan,
     PlaceOrder,
+    Plan,
     Policy,
     Price,
     Reading,
@@ -74,9 +74,9 @@ def say(depth: str, at: float = NOW, leverage: str | None = None) -> Signal:
     return Signal(d(depth), at, None if leverage is None else d(leverage))
 
 
-def heard(source: SourceName, *signals: Signal, symbol: str = BTC, revision: int = 1) -> SourceReading:
+def heard(source: SourceName, signal: Signal | None = None, revision: int = 1) -> SourceReading:
     """A document that was read; without a signal it lacks the symbol."""
-    said = {symbol: signal for signal in signals}
+    said = {} if signal is None else {str(BTC): signal}
     return SourceReading(source, Reading.KNOWN, Document(source, revision, NOW, said))
 
 
@@ -130,71 +130,6 @@ def weighted(settings: Settings, tradingview: str | None = None, bittensor: str 
     given = {TV: tradingview, SN8: bittensor}
     weights = {s: d(w) for s, w in given.items() if w is not None}
     return replace(settings, weights={BTC: replace(entry, weights=weights)})
-
-
-# --- the desk ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class Desk:
-    """One account on one symbol, driven as the engine drives the pure modules: want, size if due, journal."""
-
-    settings: Settings = field(default_factory=configured)
-    facts: Facts = field(default_factory=lambda: facts())
-    now: float = NOW
-    downward_only: str | None = None
-    memory: AccountMemory = field(default_factory=AccountMemory)
-
-    @property
-    def account(self) -> AccountSettings:
-        return self.settings.accounts[ACCOUNT]
-
-    @property
-    def symbol(self) -> SymbolMemory:
-        return self.memory.of(BTC)
-
-    @property
-    def sized(self) -> Sized:
-        assert self.symbol.sized is not None
-        return self.symbol.sized
-
-    @property
-    def generation(self) -> int:
-        return self.symbol.generation
-
-    @property
-    def stored(self) -> Decimal:
-        return self.symbol.stored
-
-    def contribution(self, source: SourceName) -> Decimal:
-        return self.symbol.taken[source].contribution
-
-    def want(self, readings: Mapping[SourceName, SourceReading]) -> Wanted:
-        """What is wanted now, without acting on it."""
-        memory = self.symbol
-        before = Before(memory.taken, memory.sized, memory.resync, memory.sized_resync)
-        wanted = want(BTC, self.settings, self.account, readings, before, Moment(self.now, self.downward_only))
-        assert wanted is not None
-        return wanted
-
-    def cycle(self, readings: Mapping[SourceName, SourceReading], after_s: float = 0.0) -> Wanted:
-        """One cycle `after_s` later: what is wanted becomes a generation if it is another one."""
-        self.now += after_s
-        wanted, memory = self.want(readings), self.symbol
-        if needs_size(wanted, memory.sized):
-            sized = size(wanted, memory.sized, self.facts, self.account.policy, self.now)
-            if not isinstance(sized, Waiting):
-                self.record(sized_record(BTC, sized, memory.resync))
-        return wanted
-
-    def record(self, record: Record) -> None:
-        self.memory = self.memory.apply(record)
-
-    def close(self) -> None:
-        self.record({"kind": "CLOSED_BY_USER", "at": self.now, "symbol": BTC, "because": "closed by the user"})
-
-    def resync(self, n: int = 1) -> None:
-        self.record({"kind": "COMMAND", "at": self.now, "verb": "resync", "symbol": BTC, "n": n})
 
 
 # --- what a venue says ------------------------------------------------------------------------------------------------
@@ -254,6 +189,71 @@ PER_SYMBOL = Capabilities(
     validity_s=5.0,
     reads_per_s=10.0,
 )
+
+
+# --- the desk ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Desk:
+    """One account on one symbol, driven as the engine drives the pure modules: want, size if due, journal."""
+
+    settings: Settings = field(default_factory=configured)
+    facts: Facts = field(default_factory=facts)
+    now: float = NOW
+    downward_only: str | None = None
+    memory: AccountMemory = field(default_factory=AccountMemory)
+
+    @property
+    def account(self) -> AccountSettings:
+        return self.settings.accounts[ACCOUNT]
+
+    @property
+    def symbol(self) -> SymbolMemory:
+        return self.memory.of(BTC)
+
+    @property
+    def sized(self) -> Sized:
+        assert self.symbol.sized is not None
+        return self.symbol.sized
+
+    @property
+    def generation(self) -> int:
+        return self.symbol.generation
+
+    @property
+    def stored(self) -> Decimal:
+        return self.symbol.stored
+
+    def contribution(self, source: SourceName) -> Decimal:
+        return self.symbol.taken[source].contribution
+
+    def want(self, readings: Mapping[SourceName, SourceReading]) -> Wanted:
+        """What is wanted now, without acting on it."""
+        memory = self.symbol
+        before = Before(memory.taken, memory.sized, memory.resync, memory.sized_resync)
+        wanted = want(BTC, self.settings, self.account, readings, before, Moment(self.now, self.downward_only))
+        assert wanted is not None
+        return wanted
+
+    def cycle(self, readings: Mapping[SourceName, SourceReading], after_s: float = 0.0) -> Wanted:
+        """One cycle `after_s` later: what is wanted becomes a generation if it is another one."""
+        self.now += after_s
+        wanted, memory = self.want(readings), self.symbol
+        if needs_size(wanted, memory.sized):
+            sized = size(wanted, memory.sized, self.facts, self.account.policy, self.now)
+            if not isinstance(sized, Waiting):
+                self.record(sized_record(BTC, sized, memory.resync))
+        return wanted
+
+    def record(self, record: Record) -> None:
+        self.memory = self.memory.apply(record)
+
+    def close(self) -> None:
+        self.record({"kind": "CLOSED_BY_USER", "at": self.now, "symbol": BTC, "because": "closed by the user"})
+
+    def resync(self, n: int = 1) -> None:
+        self.record({"kind": "COMMAND", "at": self.now, "verb": "resync", "symbol": BTC, "n": n})
 
 
 # --- planner input ----------------------------------------------------------------------------------------------------

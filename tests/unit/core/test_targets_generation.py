@@ -8,7 +8,16 @@ from decimal import Decimal
 
 import pytest
 
-from core.domain import AccountSettings, LeverageFrom, Settings, SourceSettings, SymbolWeights, Taken
+from core.domain import (
+    AccountId,
+    AccountSettings,
+    LeverageFrom,
+    Settings,
+    SourceName,
+    SourceSettings,
+    SymbolWeights,
+    Taken,
+)
 from core.sizing import needs_size
 from core.targets import leverage_of
 from tests.unit.core.builders import (
@@ -112,7 +121,7 @@ def other_symbol(settings: Settings) -> Settings:
 
 
 def other_account(settings: Settings) -> Settings:
-    other = AccountSettings(type(ACCOUNT)("kucoin-main"), "kucoin", "main", scale=d(2))
+    other = AccountSettings(AccountId("kucoin-main"), "kucoin", "main", scale=d(2))
     return replace(settings, accounts={**settings.accounts, other.account: other})
 
 
@@ -123,7 +132,7 @@ SAME_SETTINGS: dict[str, Change] = {
         s, weights={BTC: replace(s.weights[BTC], weights={SN8: d("0.10"), TV: d("0.20")})}
     ),
     "a source with weight 0": lambda s: replace(
-        s, weights={BTC: replace(s.weights[BTC], weights={**s.weights[BTC].weights, "third": d(0)})}
+        s, weights={BTC: replace(s.weights[BTC], weights={**s.weights[BTC].weights, SourceName("third"): d(0)})}
     ),
     "an override of another symbol": lambda s: with_account(s, leverage={"ETHUSDT": d(7)}),
     "age limits": lambda s: replace(s, sources={}),
@@ -202,7 +211,7 @@ LEVERAGES = [
 def test_leverage(
     shares: list[tuple[str, str | None]], config: str, rule: LeverageFrom, leverage: str, bound: str
 ) -> None:
-    given = {type(TV)(f"s{n}"): taken(*share) for n, share in enumerate(shares)}
+    given = {SourceName(f"s{n}"): taken(*share) for n, share in enumerate(shares)}
     found, why = leverage_of(given, d(config), account(rule))
     assert found == d(leverage)
     assert bound in why

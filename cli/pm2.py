@@ -69,7 +69,7 @@ class Pm2:
         self._run("start", str(CHECKOUT / "ecosystem.config.js"), "--only", only, home=home, check=False)
 
     def delete(self, apps: Iterable[App]) -> None:
-        """Stops (SIGINT, then SIGKILL after kill_timeout) and forgets. By number: another home may use the same name."""
+        """Stops (SIGINT, then SIGKILL after kill_timeout) and forgets. By number: names may be another home's."""
         self._run("delete", *(str(app.pm_id) for app in apps), check=False)
 
     def restart(self, app: App) -> None:
@@ -91,8 +91,10 @@ class Pm2:
                 timeout=COMMAND_DEADLINE_S, check=False,
             )  # fmt: skip
         except subprocess.TimeoutExpired as error:
-            raise UserError(f"PM2 did not answer `pm2 {words[0]}` within {COMMAND_DEADLINE_S:.0f} s.\n"
-                            f"Look at {self.root / 'pm2.log'}; `PM2_HOME={self.root} pm2 kill` ends its daemon.") from error  # fmt: skip
+            raise UserError(
+                f"PM2 did not answer `pm2 {words[0]}` within {COMMAND_DEADLINE_S:.0f} s.\n"
+                f"Look at {self.root / 'pm2.log'}; `PM2_HOME={self.root} pm2 kill` ends its daemon."
+            ) from error
         if check and done.returncode != 0:
             said = (done.stderr + done.stdout).strip()[-1500:]
             raise UserError(f"`pm2 {' '.join(words)}` failed:\n{said}\nIts own log: {self.root / 'pm2.log'}")
@@ -137,7 +139,11 @@ def pm2_of(home: Home, environ: Mapping[str, str] = os.environ) -> Pm2:
 def private_pm2_home(home: Home) -> Path:
     """Inside the home; where that path is too long for sockets, a short folder that belongs to this home alone."""
     digest = hashlib.blake2b(os.fsencode(home.root), digest_size=6).hexdigest()
-    candidates = (home.root / "pm2", Path.home() / f".trade-engine-{digest}", Path(f"/tmp/trade-engine-{os.getuid()}-{digest}"))  # fmt: skip  # noqa: S108
+    candidates = (
+        home.root / "pm2",
+        Path.home() / f".trade-engine-{digest}",
+        Path(f"/tmp/trade-engine-{os.getuid()}-{digest}"),  # noqa: S108 - `make_private` insists that it is ours
+    )
     return next((path for path in candidates if len(os.fsencode(path)) <= MAX_PM2_HOME_CHARS), candidates[-1])
 
 

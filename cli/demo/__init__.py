@@ -1,0 +1,220 @@
+"""`./run demo`: everything under PM2 against the simulator, and the story of one alert; `--once` for machines."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from cli.alert import send_alert
+from cli.demo.house import DemoHouse, build, claimed, free_place, furnish, remembered
+from cli.demo.story import Seen, first_fill_at, look, number, unsettled
+from cli.demo.view import Teller, follow, show_answer, show_next, title, watch
+from cli.errors import UserError
+from cli.places import demo_homes, runs
+from cli.pm2 import pm2_of
+from cli.reading import lines_of_json
+from cli.services import SERVICES, SIMULATOR, log_tail, start_missing, stop, wait_healthy
+from cli.status import described, instant, status_lines
+from core.domain import plain
+from core.state import format_instant
+
+SYMBOL = "BTCUSDT"
+SIZE = "14.08/100"
+LEVERAGE = "3"
+DEADLINE_S = 60.0
+READY_DEADLINE_S = 30.0
+CLAIM_WAIT_S = 120.0
+POLL_S = 0.05
+
+
+def demo(args: argparse.Namespace) -> int:
+    with terminated_as_interrupt():
+        return once(args.port_base) if args.once else stay(args.port_base)
+
+
+# --- the demo that stays ----------------------------------------------------------------------------------------------
+
+
+def stay(first_port: int) -> int:
+    console = Console()
+    home = demo_homes()[0]
+    with claimed(home, CLAIM_WAIT_S) as mine:
+        if not mine:
+            raise UserError("Another ./run demo is still starting or stopping this demo. Try again in a moment.")
+        former = remembered(home) if home.is_demo and runs(home) else None
+        house = former or build(home, first_port)
+        if former is None:
+            title(console, house)
+            accounts = open_house(house, console, time.monotonic() + DEADLINE_S)
+            reason = first_alert(house, accounts, console)[1]
+            if reason:
+                console.print(f"[red]Not converged within {DEADLINE_S:.0f} s:[/] {escape(reason)}")
+                console.print("It goes on trying; ./run --demo logs shows more.")
+    if former:
+        console.print("The demo is already up. Its state:\n")
+        wait_healthy(home, start_missing_of_demo(house))
+        for line in status_lines(described(home), time.time()):
+            console.print(f"DEMO  {line}", soft_wrap=True, highlight=False, markup=False)
+    show_next(console, house)
+    if sys.stdout.isatty():
+        console.print("\n[dim]What happens shows below. Ctrl-C ends this view; the demo goes on.[/]")
+        teller = Teller(console, time.time())
+        teller.skip(look(house))
+        with contextlib.suppress(KeyboardInterrupt):
+            follow(house, teller)
+        console.print("\nThe demo goes on. ./run demo shows it again, ./run --demo down stops it.")
+    return 0
+
+
+def start_missing_of_demo(house: DemoHouse) -> tuple[str, ...]:
+    """Of a demo that is up, restarts what died. A new simulator would be another venue, so that one is not touched."""
+    start_missing(house.home, SERVICES)
+    return SERVICES
+
+
+# --- the demo for machines --------------------------------------------------------------------------------------------
+
+
+def once(first_port: int) -> int:
+    """One JSON line as the last of stdout; everything else goes to stderr. Stops all it started."""
+    console = Console(stderr=True)
+    end = time.monotonic() + DEADLINE_S
+    with free_place() as home:
+        result: dict[str, Any] = {
+            "converged": False,
+            "home": str(home.root),
+            "reason": None,
+            "alert_to_fill_ms": None,
+            "accounts": {},
+        }
+        try:
+            house = build(home, first_port)
+            accounts = open_house(house, console, end)
+            sent_at, reason = first_alert(house, accounts, console, end)
+            result |= outcome(look(house), accounts, sent_at) | {"converged": not reason, "reason": reason or None}
+        except UserError as error:
+            result["reason"] = str(error)
+            console.print(str(error), style="red", markup=False)
+        finally:
+            if home.is_demo:
+                console.print("Stopping everything.")
+                stop(home)
+    print(json.dumps(result), flush=True)
+    return 0 if result["converged"] else 1
+
+
+def outcome(seen: Seen, accounts: tuple[str, ...], sent_at: float) -> dict[str, Any]:
+    """The figures of the JSON line. Durations in milliseconds, null where it did not happen."""
+    fill_at = first_fill_at(seen, sent_at)
+    return {
+        "alert_to_fill_ms": milliseconds(sent_at, fill_at),
+        "accounts": {account: account_outcome(seen, account, sent_at) for account in accounts},
+    }
+
+
+def account_outcome(seen: Seen, account: str, sent_at: float) -> dict[str, Any]:
+    said = seen.statuses.get(account, {})
+    symbols = said.get("symbols") or {}
+    shown = {
+        symbol: {key: one.get(key) for key in ("target", "actual", "state", "because")}
+        for symbol, one in symbols.items()
+    }
+    return {
+        "equity": said.get("equity"),
+        "alert_to_verified_ms": milliseconds(sent_at, instant(said.get("at"))),
+        "symbols": shown,
+    }
+
+
+def milliseconds(start: float, end: float | None) -> float | None:
+    return None if end is None or end < start else round((end - start) * 1000, 1)
+
+
+# --- what both do -----------------------------------------------------------------------------------------------------
+
+
+def open_house(house: DemoHouse, console: Console, end: float) -> tuple[str, ...]:
+    """Starts the simulated venue, writes the configuration, starts the engine. Returns the account ids."""
+    console.print("Starting the simulated venue …")
+    start_missing(house.home, (SIMULATOR,))
+    wait_ready(house, end)
+    accounts = furnish(house)
+    console.print(f"Starting {', '.join(SERVICES)} …")
+    start_missing(house.home, SERVICES)
+    wait_healthy(house.home, SERVICES, deadline_s=max(end - time.monotonic(), 1.0))
+    return accounts
+
+
+def wait_ready(house: DemoHouse, end: float) -> None:
+    """Returns once the simulator has written where its venues listen."""
+    while not lines_of_json(house.ready_file):
+        app = pm2_of(house.home).of(house.home).get(SIMULATOR) if time.monotonic() > end else None
+        if time.monotonic() > end:
+            tail = "\n".join(f"    {line}" for line in log_tail(app)) if app else ""
+            raise UserError(f"The simulated venue did not start in time.\n{tail}")
+        time.sleep(POLL_S)
+
+
+def first_alert(
+    house: DemoHouse, accounts: tuple[str, ...], console: Console, end: float | None = None
+) -> tuple[float, str]:
+    """Sends the alert and tells what becomes of it. Returns when, and why it has not converged ('' if it has)."""
+    deadline = end if end is not None else time.monotonic() + DEADLINE_S
+    wait_known(house, accounts, deadline)
+    seen = look(house)
+    price = number(seen.ledger.get("prices", {}).get(SYMBOL))
+    sent_at = time.time()
+    body = {
+        "symbol": SYMBOL,
+        "direction": "long",
+        "action": "buy",
+        "size": SIZE,
+        "leverage": LEVERAGE,
+        "time": format_instant(sent_at),
+    }
+    if price is not None:
+        body["price"] = plain(price)
+    console.print(
+        f"\nAn alert as TradingView sends it: {json.dumps(body)}\n", soft_wrap=True, highlight=False, markup=False
+    )
+    teller = Teller(console, sent_at)
+    teller.skip(seen)
+    status, answer = send_alert(house.home, body)
+    show_answer(teller, house, status, answer)
+    if status != 200:
+        return sent_at, f"the webhook answered {status}: {answer}"
+    last = watch(house, teller, lambda now: not unsettled(now, accounts, SYMBOL), deadline - time.monotonic())
+    return sent_at, unsettled(last, accounts, SYMBOL)
+
+
+def wait_known(house: DemoHouse, accounts: tuple[str, ...], end: float) -> None:
+    """Waits until the engine has been through its first cycle, so that the times shown are those of the alert."""
+    while time.monotonic() < end:
+        said = look(house).statuses
+        if all(said.get(account, {}).get("cycle") for account in accounts):
+            return
+        time.sleep(POLL_S)
+
+
+@contextlib.contextmanager
+def terminated_as_interrupt() -> Iterator[None]:
+    """SIGTERM unwinds like Ctrl-C, so that what was started is stopped."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    former = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)

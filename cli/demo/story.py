@@ -1,0 +1,140 @@
+"""How an alert becomes a position, as facts read from files and from the simulator's ledger. Pure but for `look`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from cli.demo.house import DemoHouse
+from cli.reading import object_in, statuses
+from cli.web import Unreachable, ask
+
+SOURCE = "tradingview"
+SETTLED = "CONVERGED"
+ENGINE = "trade-engine"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One look: the signal document, the engine's words on each account, and the venue's own ledger."""
+
+    document: Mapping[str, Any]
+    statuses: Mapping[str, Mapping[str, Any]]
+    ledger: Mapping[str, Any]
+    problem: str = ""
+
+    def account(self, account: str) -> Mapping[str, Any]:
+        """The ledger of `<venue>-<name>`."""
+        venue, _, name = account.partition("-")
+        venues: Mapping[str, Any] = self.ledger.get("venues", {})
+        found: Mapping[str, Any] = venues.get(venue, {}).get("accounts", {}).get(name, {})
+        return found
+
+    def symbol(self, account: str, symbol: str) -> Mapping[str, Any]:
+        """What the engine says of one symbol."""
+        symbols = self.statuses.get(account, {}).get("symbols") or {}
+        found: Mapping[str, Any] = symbols.get(symbol, {})
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something worth a line, once: `key` tells it from others, `who` says it, `at` is epoch seconds if known."""
+
+    key: tuple[object, ...]
+    who: str
+    text: str
+    at: float | None = None
+
+
+def look(house: DemoHouse) -> Seen:
+    """Reads everything once. The simulator's silence is part of the answer."""
+    document = object_in(house.home.document(SOURCE)) or {}
+    said = statuses(house.home)
+    try:
+        code, ledger = ask("GET", f"{house.admin_url}/_sim/ledger")
+    except Unreachable as error:
+        return Seen(document, said, {}, f"the simulator does not answer: {error}")
+    if code != 200 or not isinstance(ledger, dict):
+        return Seen(document, said, {}, f"the simulator's ledger answers {code}")
+    return Seen(document, said, ledger)
+
+
+def facts(seen: Seen) -> Iterator[Fact]:
+    """Everything the look shows, in the order in which an alert travels."""
+    for symbol, signal in seen.document.get("signals", {}).items():
+        words = f"{symbol}: depth {signal.get('depth')}"
+        words += f", leverage {signal['leverage']}" if signal.get("leverage") else ""
+        yield Fact(
+            ("signal", symbol, signal.get("timestamp")), "tradingview-signals", f"signals/{SOURCE}.json: {words}"
+        )
+    for account in seen.statuses:
+        yield from order_facts(account, seen.account(account))
+        yield from engine_facts(account, seen.statuses[account])
+
+
+def order_facts(account: str, ledger: Mapping[str, Any]) -> Iterator[Fact]:
+    for order in ledger.get("orders", ()):
+        words = f"{order['side']} {order['quantity']} {order['symbol']}"
+        words += ", reduce-only" if order["reduce_only"] else ""
+        words += f", id {order['client_id'][:8]}…" if order["client_id"] else ", not the engine's"
+        key = ("order", account, order["client_id"], order["received_at"])
+        yield Fact(key, f"{account} venue", f"order: {words}", order["received_at"])
+    for number, fill in enumerate(ledger.get("fills", ()), start=ledger.get("dropped", {}).get("fills", 0)):
+        words = (
+            f"{fill['side']} {fill['quantity']} {fill['symbol']} at {fill['price']}; position {fill['position_after']}"
+        )
+        yield Fact(("fill", account, number), f"{account} venue", f"fill: {words}", fill["time"])
+
+
+def engine_facts(account: str, status: Mapping[str, Any]) -> Iterator[Fact]:
+    state, because = status.get("state"), status.get("because")
+    yield Fact(("account", account, state, because), ENGINE, f"{account}: {state}" + reason(status))
+    for symbol, one in (status.get("symbols") or {}).items():
+        shape = (one.get("state"), one.get("target"), one.get("actual"), one.get("because"))
+        words = f"{account} {symbol}: {one.get('state')}, target {one.get('target')}, actual {one.get('actual')}"
+        yield Fact(("symbol", account, symbol, *shape), ENGINE, words + reason(one))
+
+
+def reason(facts: Mapping[str, Any]) -> str:
+    return f": {facts['because']}" if facts.get("because") else ""
+
+
+def unsettled(seen: Seen, accounts: tuple[str, ...], symbol: str) -> str:
+    """Why the alert has not become a verified position everywhere; '' when it has. The ledger decides."""
+    if seen.problem:
+        return seen.problem
+    if symbol not in seen.document.get("signals", {}):
+        return f"signals/{SOURCE}.json has no opinion on {symbol} yet"
+    for account in accounts:
+        said = seen.symbol(account, symbol)
+        if not said:
+            return f"{account}: the engine says nothing of {symbol} yet"
+        if said.get("state") != SETTLED:
+            return f"{account} {symbol}: {said.get('state')}: {said.get('because')}"
+        target, actual = number(said.get("target")), number(said.get("actual"))
+        held = number(seen.account(account).get("positions", {}).get(symbol, "0"))
+        if target is None or target == 0 or not target == actual == held:
+            return f"{account} {symbol}: target {target}, the engine sees {actual}, the venue's ledger has {held}"
+    return ""
+
+
+def number(text: object) -> Decimal | None:
+    """A decimal from a file; None where it is not one, which equals no position."""
+    try:
+        return Decimal(str(text))
+    except ArithmeticError:
+        return None
+
+
+def first_fill_at(seen: Seen, since: float) -> float | None:
+    """When the venue first filled something after `since`, epoch seconds."""
+    times = [
+        fill["time"]
+        for account in seen.statuses
+        for fill in seen.account(account).get("fills", ())
+        if fill["time"] >= since
+    ]
+    return min(times, default=None)

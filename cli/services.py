@@ -1,0 +1,188 @@
+"""`up`, `down`, `restart` and what the demo shares with them: processes under PM2, judged by what they answer."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Collection, Iterable
+
+from cli.errors import UserError
+from cli.places import flag, home_named, home_of, running_homes, shown
+from cli.pm2 import App, Pm2, pm2_of
+from cli.reading import heartbeat_at, webhook_base
+from cli.web import Unreachable, ask
+from config.home import Home
+
+ENDPOINT = "tradingview-endpoint"
+SIGNALS = "tradingview-signals"
+ENGINE = "trade-engine"
+SIMULATOR = "venue-simulator"
+SERVICES = (ENDPOINT, SIGNALS, ENGINE)
+HEALTH_DEADLINE_S = 40.0
+STOP_DEADLINE_S = 25.0
+POLL_S = 0.1
+LOG_TAIL_LINES = 12
+
+
+# --- verbs ------------------------------------------------------------------------------------------------------------
+
+
+def up(args: argparse.Namespace) -> int:
+    """Starts what is missing of the home's processes and says of each whether it is well."""
+    home = home_of(args)
+    if home.is_demo:
+        raise UserError(f"{home.root} is a demo's home; `./run demo` starts it.")
+    home.prepare()
+    label = shown(home)
+    started = start_missing(home, SERVICES)
+    for name in SERVICES:
+        print(f"{label}: {name} {'started' if name in started else 'was already running'}")
+    wait_healthy(home, SERVICES)
+    print(f"{label}: everything runs. `./run status{flag(home)}` looks, `./run down{flag(home)}` stops.")
+    return 0
+
+
+def down(args: argparse.Namespace) -> int:
+    home = home_of(args)
+    label = shown(home)
+    stopped = stop(home)
+    for name in stopped:
+        print(f"{label}: {name} stopped")
+    if not stopped:
+        print(f"{label}: nothing runs under PM2 for {home.root}.")
+    else:
+        print(f"{label}: positions stay as they are on the venue; nothing reconciles them until the next start.")
+    if home_named(args) is None:
+        for other in running_homes():
+            print(f"{shown(other)}: still running; ./run down{flag(other)} stops it.")
+    return 0
+
+
+def restart(args: argparse.Namespace) -> int:
+    home = home_of(args)
+    kept = pm2_of(home).of(home)
+    app = kept.get(args.name)
+    if app is None:
+        raise UserError(
+            f"{shown(home)}: PM2 keeps no {args.name!r} for {home.root}; it keeps: {', '.join(kept) or 'nothing'}.\n"
+            f"`./run up{flag(home)}` starts what is missing."
+        )
+    since = time.time()
+    pm2_of(home).restart(app)
+    wait_healthy(home, (app.name,), since)
+    print(f"{shown(home)}: {app.name} restarted.")
+    return 0
+
+
+# --- starting ---------------------------------------------------------------------------------------------------------
+
+
+def start_missing(home: Home, names: Iterable[str]) -> tuple[str, ...]:
+    """Starts those that do not run (PM2's `start` would restart those that do). Returns their names.
+
+    Raises:
+        UserError: PM2 already keeps one of these names for another home.
+    """
+    pm2 = pm2_of(home)
+    kept = pm2.apps()
+    wanted = set(names)
+    for app in kept:
+        if app.name in wanted and app.home != home.root:
+            raise UserError(
+                f"PM2 in {pm2.root} already runs {app.name} for {app.home}, and a name stands for one process.\n"
+                f"Nothing was started. Stop that one (./run down --home {app.home}), or give this home its own PM2:\n"
+                f"    PM2_HOME=~/.pm2-second ./run up{flag(home)}"
+            )
+    own = {app.name: app for app in kept if app.home == home.root}
+    pm2.delete([app for name, app in own.items() if name in wanted and not app.runs])
+    missing = [name for name in names if name not in own or not own[name].runs]
+    if missing:
+        pm2.start(home, missing)
+    return tuple(missing)
+
+
+def wait_healthy(home: Home, names: Collection[str], since: float = 0.0, deadline_s: float = HEALTH_DEADLINE_S) -> None:
+    """Returns once every process runs and answers for itself. `since` epoch seconds: older signs of life do not count.
+
+    Raises:
+        UserError: one did not become well in time; with the end of its log.
+    """
+    end = time.monotonic() + deadline_s
+    waiting = dict.fromkeys(names, "not looked at yet")
+    while True:
+        apps = pm2_of(home).of(home)
+        waiting = {name: problem for name in names if (problem := ailment(home, name, apps.get(name), since))}
+        if not waiting:
+            return
+        if time.monotonic() > end:
+            raise UserError(sick(home, waiting, apps))
+        time.sleep(POLL_S)
+
+
+def ailment(home: Home, name: str, app: App | None, since: float) -> str:
+    """Why a process is not well, '' when it is."""
+    if app is None:
+        return "PM2 does not keep it"
+    if not app.runs:
+        return f"it does not run (PM2 says {app.status})"
+    if name == SIMULATOR:
+        return ""
+    if (beat := heartbeat_at(home, name)) < max(since, app.started_at):
+        return "it has not reported since it was started" if beat else "it has not reported yet"
+    return endpoint_ailment(home) if name == ENDPOINT else ""
+
+
+def endpoint_ailment(home: Home) -> str:
+    try:
+        status, _ = ask("GET", f"{webhook_base(home)}/health", deadline_s=2.0)
+    except Unreachable as error:
+        return f"it does not answer: {error}"
+    return "" if status == 200 else f"its /health answers {status}"
+
+
+def sick(home: Home, waiting: dict[str, str], apps: dict[str, App]) -> str:
+    parts = []
+    for name, problem in waiting.items():
+        parts.append(f"{shown(home)}: {name} is not well: {problem}.")
+        if app := apps.get(name):
+            parts += [f"    {line}" for line in log_tail(app)]
+    parts.append(
+        f"What runs was left running. `./run logs{flag(home)}` shows more, `./run up{flag(home)}` tries again."
+    )
+    return "\n".join(parts)
+
+
+def log_tail(app: App, lines: int = LOG_TAIL_LINES) -> list[str]:
+    """The newest lines of a process's logs, errors last."""
+    found: list[str] = []
+    for path in dict.fromkeys(app.logs):
+        if path.is_file():
+            found += path.read_text(errors="replace").splitlines()[-lines:]
+    return found
+
+
+# --- stopping ---------------------------------------------------------------------------------------------------------
+
+
+def stop(home: Home) -> tuple[str, ...]:
+    """Ends the home's processes (they get 15 s to finish), and a demo's PM2 with them. Returns what was running.
+
+    Raises:
+        UserError: something still runs.
+    """
+    pm2 = pm2_of(home)
+    apps = pm2.of(home)
+    if apps:
+        pm2.delete(apps.values())
+    if home.is_demo:
+        pm2.kill()
+    wait_gone(home, pm2)
+    return tuple(name for name, app in apps.items() if app.runs)
+
+
+def wait_gone(home: Home, pm2: Pm2) -> None:
+    end = time.monotonic() + STOP_DEADLINE_S
+    while still := [app.name for app in pm2.of(home).values() if app.runs]:
+        if time.monotonic() > end:
+            raise UserError(f"{shown(home)}: {', '.join(still)} did not stop. Look at {pm2.root / 'pm2.log'}.")
+        time.sleep(POLL_S)

@@ -1,0 +1,189 @@
+"""`status` and `logs`: what every running home does, one home's label on each line."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cli.errors import UserError
+from cli.places import flag, home_named, home_of, running_homes, shown
+from cli.pm2 import App, pm2_of
+from cli.reading import heartbeat_at, settings_of, statuses
+from cli.services import SERVICES, SIMULATOR
+from config.home import Home
+from core.domain import Halt
+from core.errors import EngineError
+from core.state import parse_instant
+
+STALE_S = 60.0
+FOLLOW_POLL_S = 0.2
+LOG_LINES = 20
+
+
+# --- status -----------------------------------------------------------------------------------------------------------
+
+
+def status(args: argparse.Namespace) -> int:
+    homes = homes_to_show(args)
+    if args.json:
+        print(json.dumps({"schema": 1, "homes": [described(home) for home in homes]}, indent=2))
+        return 0
+    now = time.time()
+    for home in homes:
+        for line in status_lines(described(home), now):
+            print(f"{shown(home)}  {line}")
+    return 0
+
+
+def homes_to_show(args: argparse.Namespace) -> tuple[Home, ...]:
+    named = home_named(args)
+    return (named,) if named else running_homes() or (home_of(args),)
+
+
+def described(home: Home) -> dict[str, Any]:
+    """Everything `status` knows of a home, as its JSON. Instants are epoch seconds, null where there is none."""
+    kept = pm2_of(home).of(home)
+    settings = settings_of(home)
+    names = dict.fromkeys([*([SIMULATOR] if home.is_demo else []), *SERVICES, *sorted(kept)])
+    return {
+        "home": str(home.root),
+        "label": home.label,
+        "flag": flag(home).strip(),
+        "halt": settings.halt().value,
+        "problems": list(settings.problems()),
+        "processes": {
+            name: process_facts(home, name, kept.get(name)) for name in [*names, *sorted(set(kept) - set(names))]
+        },
+        "accounts": statuses(home),
+    }
+
+
+def process_facts(home: Home, name: str, app: App | None) -> dict[str, Any]:
+    return {
+        "running": app is not None and app.runs,
+        "pm2": app.status if app else None,
+        "pid": app.pid or None if app else None,
+        "restarts": app.restarts if app else 0,
+        "started_at": app.started_at or None if app else None,
+        "heartbeat_at": heartbeat_at(home, name) or None,
+    }
+
+
+def status_lines(home: Mapping[str, Any], now: float) -> Iterator[str]:
+    if home["halt"] != Halt.NONE:
+        yield f"HALTED: {home['halt']}; `./run resume {home['flag']}".rstrip() + "` lifts it"
+    for problem in home["problems"]:
+        yield f"configuration: {problem}"
+    for name, facts in home["processes"].items():
+        yield f"{name:<22}{process_words(facts, now)}"
+    if not home["accounts"]:
+        yield "no account has a status yet"
+    for account, facts in home["accounts"].items():
+        yield from account_lines(account, facts, now)
+
+
+def process_words(facts: Mapping[str, Any], now: float) -> str:
+    if not facts["running"]:
+        return "not running" + (f" (PM2 says {facts['pm2']})" if facts["pm2"] else "")
+    words = f"running {ago(now - facts['started_at'])}, pid {facts['pid']}"
+    if facts["restarts"]:
+        words += f", restarted {facts['restarts']} times"
+    beat = facts["heartbeat_at"]
+    if beat and now - beat > STALE_S:
+        words += f", SILENT for {ago(now - beat)}"
+    return words
+
+
+def account_lines(account: str, facts: Mapping[str, Any], now: float) -> Iterator[str]:
+    at = instant(facts.get("at"))
+    age = f", {ago(now - at)} ago" if at else ""
+    words = f"{facts.get('state')}, equity {facts.get('equity')}, cycle {facts.get('cycle')}{age}"
+    yield f"{account}: {words}{because(facts)}"
+    for symbol, one in (facts.get("symbols") or {}).items():
+        words = ", ".join(f"{name} {one.get(name)}" for name in ("target", "actual", "depth", "leverage", "generation"))
+        yield f"{account} {symbol}: {one.get('state')}, {words}{because(one)}"
+
+
+def because(facts: Mapping[str, Any]) -> str:
+    return f": {facts['because']}" if facts.get("because") else ""
+
+
+def instant(value: object) -> float | None:
+    """Epoch seconds of a status file's instant; None where it has none that can be read."""
+    if not isinstance(value, str):
+        return None
+    try:
+        return parse_instant(value)
+    except (ValueError, EngineError):
+        return None
+
+
+def ago(seconds: float) -> str:
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} s"
+
+
+# --- logs -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Tail:
+    """One log file being followed; `offset` is what was shown of it."""
+
+    label: str
+    path: Path
+    offset: int = 0
+
+    def start(self, lines: int) -> list[str]:
+        data = self.path.read_bytes() if self.path.is_file() else b""
+        self.offset = len(data)
+        return data.decode(errors="replace").splitlines()[-lines:] if lines else []
+
+    def more(self) -> list[str]:
+        """Complete lines since the last look; a file that shrank (rotated) is read from its start."""
+        try:
+            with self.path.open("rb") as file:
+                size = file.seek(0, 2)
+                file.seek(self.offset if size >= self.offset else 0)
+                start = file.tell()
+                data = file.read()
+        except FileNotFoundError:
+            return []
+        whole = data[: data.rfind(b"\n") + 1]
+        self.offset = start + len(whole)
+        return whole.decode(errors="replace").splitlines()
+
+
+def logs(args: argparse.Namespace) -> int:
+    """The newest lines, then what comes, until Ctrl-C; `--no-follow` ends after the first."""
+    homes = homes_to_show(args)
+    tails = [
+        Tail(f"{shown(home)} {name}", path)
+        for home in homes
+        for name, app in pm2_of(home).of(home).items()
+        if args.name in (None, name)
+        for path in dict.fromkeys(app.logs)
+    ]
+    if not tails:
+        names = ", ".join(shown(home) for home in homes)
+        what = f"process {args.name!r}" if args.name else "process"
+        raise UserError(f"{names}: PM2 keeps no {what} there, so there is no log. `./run status` shows what runs.")
+    for tail in tails:
+        show(tail, tail.start(args.lines))
+    while not args.no_follow:
+        time.sleep(FOLLOW_POLL_S)
+        for tail in tails:
+            show(tail, tail.more())
+    return 0
+
+
+def show(tail: Tail, lines: list[str]) -> None:
+    for line in lines:
+        print(f"{tail.label} | {line}", flush=True)

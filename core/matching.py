@@ -82,7 +82,8 @@ class Matched:
 
 
 def best_price(price: Decimal, side: Side, shape: BookShape, tick: Decimal) -> Decimal:
-    """The best bid (side BUY) or ask (SELL) of a book around `price`: half a spread away, on the tick, outward, > 0."""
+    """The best bid (side BUY) or ask (SELL) of a book around `price`: half a spread away, on the tick, outward.
+    `price` is at least one tick, and so is every bid."""
     half = price * shape.spread / 2
     if side is Side.BUY:
         return max(_on_tick(price - half, tick, ROUND_FLOOR), tick)

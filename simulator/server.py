@@ -71,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
     add("--port-base", type=int, default=9100, metavar="PORT", help="first of six ports (default 9100)")
     add("--rtt-ms", type=_duration_ms, default=0.0, metavar="MS", help="added latency, half before and half after")
     add("--prices", action="append", default=[], metavar="[SYMBOL=]FILE.csv",
-        help=f"replay bars (timestamp,open,high,low,close) instead of a walk, for {DEFAULT_SYMBOL} unless named")  # fmt: skip
+        help=f"replay bars (timestamp,open,high,low,close), of {DEFAULT_SYMBOL} unless named")  # fmt: skip
     add("--speed", type=_speed, default=1.0, metavar="X", help="replay that many times faster (default 1)")
     add("--accounts", default="", metavar="VENUE=N,…", help="accounts per venue: main, second, third … (default 1)")
     add("--equity", type=_money, default=DEFAULT_EQUITY, metavar="USD", help="of every account (default 10000)")

@@ -3,7 +3,7 @@
 A `Window` is one published limit (a venue's per-address limit, an account's limit on one endpoint). A `Budget` hands
 out room in several windows at once, in order of priority and fairly between accounts. What was handed out counts from
 the moment it was given and again from the moment its answer came (`Lease.done`): the venue counted it somewhere in
-between, so however long the way was, the venue sees no more than the limit in any of its windows.
+between, so while answers take less than a window, the venue too sees no more than the limit in any of its windows.
 
 Everything waits on the loop's time, so it runs under virtual time unchanged.
 """

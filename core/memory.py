@@ -61,6 +61,8 @@ class SymbolMemory:
     confirmed_generation: int = 0
     last_fill_at: float | None = None
     last_seq: int | None = None
+    unverified: bool = False
+    """An order of ours was resolved, and no read has shown its effect yet."""
     drift: str | None = None
     """Why the position is not ours alone, a flag of the present generation."""
     resync: int = 0
@@ -189,6 +191,7 @@ def _resolved(memory: SymbolMemory, record: Record) -> SymbolMemory:
         _without(memory, record),
         baseline=memory.baseline + filled * found[0].order.side.sign,
         last_fill_at=float(record["at"]) if filled else memory.last_fill_at,
+        unverified=True,
         last_seq=max(seq, memory.last_seq or seq) if seq is not None else memory.last_seq,
         accounted=(*memory.accounted, found[0].client_id)[-RECENT_IDS_KEPT:],
     )
@@ -199,6 +202,7 @@ def _verified(memory: SymbolMemory, record: Record) -> SymbolMemory:
         memory,
         baseline=Decimal(record["contracts"]),
         verified_at=float(record["at"]),
+        unverified=False,
         verified_generation=max(memory.verified_generation, int(record["generation"])),
     )
 
@@ -212,6 +216,7 @@ def _drift(memory: SymbolMemory, record: Record) -> SymbolMemory:
         memory,
         baseline=Decimal(record["contracts"]),
         verified_at=float(record["at"]),
+        unverified=False,
         drift=str(record["because"]) if memory.sized else None,
     )
 
@@ -224,6 +229,7 @@ def _adopted(memory: SymbolMemory, record: Record) -> SymbolMemory:
         adopted,
         baseline=contracts,
         verified_at=float(record["at"]),
+        unverified=False,
         verified_generation=adopted.generation,
     )
 
@@ -265,6 +271,7 @@ def _snapshot(memory: SymbolMemory, record: Record) -> SymbolMemory:
         confirmed_generation=int(record["confirmed_generation"]),
         last_fill_at=record["last_fill_at"],
         last_seq=None if seq is None else int(seq),
+        unverified=bool(record["unverified"]),
         drift=record["drift"],
         resync=int(record["resync"]),
         sized_resync=int(record["sized_resync"]),
@@ -313,6 +320,7 @@ def _snapshot_record(memory: SymbolMemory, at: float) -> dict[str, Any]:
         "confirmed_generation": memory.confirmed_generation,
         "last_fill_at": memory.last_fill_at,
         "last_seq": memory.last_seq,
+        "unverified": memory.unverified,
         "drift": memory.drift,
         "resync": memory.resync,
         "sized_resync": memory.sized_resync,

@@ -233,7 +233,7 @@ class TradeExecutor:
             dues.append(until if until is not None else account.preflight_due)
         due = min([now + interval_s, *dues])
         settled = account.blocked is None and not account.memory.intents
-        settled = settled and all(o.state in SETTLED or o.state in _STANDING for o in outcomes.values())
+        settled = settled and all(_rests(outcome) for outcome in outcomes.values())
         return AccountResult(account.id, outcomes, settled, max(due, now + budget_s))
 
     # --- projections --------------------------------------------------------------------------------------------------
@@ -314,6 +314,11 @@ class TradeExecutor:
 _STANDING = frozenset(
     {SymbolState.DRIFTED, SymbolState.FOREIGN, SymbolState.NO_SIGNAL, SymbolState.HELD, SymbolState.BLOCKED}
 )
+
+
+def _rests(outcome: SymbolOutcome) -> bool:
+    """Whether nothing more will happen by itself: at its target, or held by something that no time ends."""
+    return outcome.state in SETTLED or (outcome.state in _STANDING and outcome.next_due is None)
 
 
 def _status_of(account: Account, outcome: SymbolOutcome) -> dict[str, Any]:

@@ -19,13 +19,12 @@ HISTORY_EVERY_S = 2.0
 
 
 class Explainer:
-    """Judges the reads of one symbol. `moved` is set by whoever resolved an order, until a read verifies it."""
+    """Judges the reads of one symbol."""
 
     def __init__(self, account: Account, symbol: Symbol, newest: Callable[[], Version]) -> None:
         self._account = account
         self._symbol = symbol
         self._newest = newest
-        self.moved = False
 
     @property
     def _memory(self) -> SymbolMemory:
@@ -109,7 +108,7 @@ class Explainer:
     def verify(self, position: Position, positions: Positions) -> None:
         memory = self._memory
         reached = position.contracts == memory.stored and memory.verified_generation < memory.generation
-        if self.moved or reached or (memory.last_fill_at or 0.0) > (memory.verified_at or 0.0):
+        if memory.unverified or reached:
             self._verified(position.contracts, positions)
             self._settle_view(position)
 
@@ -124,7 +123,6 @@ class Explainer:
             generation=generation,
             at=positions.sent_at,
         )
-        self.moved = False
         account.hold_value(self._symbol, contracts)
         account.tell(PositionVerified, symbol=self._symbol, generation=generation, contracts=contracts)
 

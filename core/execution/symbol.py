@@ -116,7 +116,6 @@ class SymbolCycle:
             before = self._memory.intents
             await resolve(account, self._symbol, position, positions)
             if self._memory.intents != before:
-                self._explainer.moved = True
                 if position.contracts != self._memory.baseline:
                     position = account.saw(self._symbol, positions := await account.positions.fresh())
         verdict = await self._explainer.explain(position, positions, wanted, halt)

@@ -1,0 +1,257 @@
+"""A whole engine in virtual time: the real executor, adapters, journal and codecs against simulated venues in memory.
+
+Only the outermost parts are stand-ins: settings and signals are given as values, and the disk is the simulated one.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Collection, Coroutine, Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from account_processors import load
+from account_processors.shared import VenueShared
+from core.clock import VirtualClock, VirtualLoop, run_virtual
+from core.domain import (
+    AccountId,
+    AccountSettings,
+    Document,
+    Halt,
+    Policy,
+    Reading,
+    Settings,
+    Signal,
+    SourceName,
+    SourceReading,
+    SourceSettings,
+    Symbol,
+    SymbolWeights,
+)
+from core.events import Event, OrderSent
+from core.execution.account import Account
+from core.execution.opening import Opener
+from core.journal import inline
+from core.signal_manager import SignalManager
+from core.trade_executor import AccountResult, TradeExecutor
+from simulator.disk import SimulatedFileOps
+from simulator.memory import MemoryWorld, build_memory_world
+
+T = TypeVar("T")
+TV = SourceName("tradingview")
+BTC, ETH = Symbol("BTCUSDT"), Symbol("ETHUSDT")
+JOURNALS = Path("/home/state/journal")
+
+
+class SeededEntropy:
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)
+
+    def bytes(self, n: int) -> bytes:
+        return self._random.randbytes(n)
+
+    def uniform(self, low: float, high: float) -> float:
+        return self._random.uniform(low, high)
+
+
+class HeldLock:
+    """A lock nobody contends for; `lose` makes the gate shut."""
+
+    def __init__(self) -> None:
+        self.ours = True
+
+    def held(self) -> bool:
+        return self.ours
+
+    def release(self) -> None:
+        self.ours = False
+
+
+class GivenSettings:
+    """`ports.SettingsSource` over a value the test sets."""
+
+    def __init__(self, settings: Settings | None) -> None:
+        self.value = settings
+        self.halted = Halt.NONE
+        self.asked: dict[str, dict[str, dict[str, int]]] = {}
+        self.reads = 0
+
+    def settings(self) -> Settings | None:
+        self.reads += 1
+        return self.value
+
+    def problems(self) -> tuple[str, ...]:
+        return ()
+
+    def halt(self) -> Halt:
+        return self.halted
+
+    def desired(self) -> Mapping[str, Mapping[str, Mapping[str, int]]]:
+        return {verb: {a: dict(n) for a, n in accounts.items()} for verb, accounts in self.asked.items()}
+
+
+class GivenSignals:
+    """`ports.SignalSource` over readings the test sets."""
+
+    def __init__(self) -> None:
+        self.value: dict[SourceName, SourceReading] = {}
+
+    def readings(self, sources: Collection[SourceName]) -> Mapping[SourceName, SourceReading]:
+        return {s: self.value.get(s, SourceReading(s, Reading.NOT_HEARD)) for s in sources}
+
+
+@dataclass
+class Published:
+    """Collects what would be written to state/status and the depth cache."""
+
+    statuses: dict[AccountId, Mapping[str, Any]] = field(default_factory=dict)
+    cache: dict[AccountId, tuple[str, Mapping[str, Mapping[str, Any]]]] = field(default_factory=dict)
+
+    def status(self, account: AccountId, content: Mapping[str, Any]) -> None:
+        self.statuses[account] = content
+
+    def depths(self, account: AccountId, epoch: str, entries: Mapping[str, Mapping[str, Any]]) -> None:
+        self.cache[account] = (epoch, entries)
+
+
+def settings_for(
+    accounts: Collection[AccountId],
+    symbols: Collection[Symbol] = (BTC, ETH),
+    weight: str = "0.5",
+    leverage: str = "3",
+    policy: Policy | None = None,
+) -> Settings:
+    """One source (tradingview, identity mapping) with `weight` on every symbol."""
+    policy = policy or Policy()
+    return Settings(
+        weights={s: SymbolWeights(s, Decimal(leverage), {TV: Decimal(weight)}) for s in symbols},
+        mappings={TV: {s: s for s in symbols}},
+        sources={TV: SourceSettings(entry_max_age_s=600.0)},
+        accounts={a: AccountSettings(a, *a.split("-", 1), policy=policy) for a in accounts},
+        policy=policy,
+    )
+
+
+class Rig:
+    """The engine and its world. `boot` starts a fresh engine on the same disk, as a restart would."""
+
+    def __init__(self, seed: int = 7, rtt_s: float = 0.02, accounts: int = 1, policy: Policy | None = None) -> None:
+        self.loop = VirtualLoop()
+        self.clock = VirtualClock(self.loop)
+        self.sim: MemoryWorld = build_memory_world(
+            self.clock, seed=seed, venues=["bybit"], accounts={"bybit": accounts}, rtt_s=rtt_s
+        )
+        self.disk = SimulatedFileOps(seed)
+        self.events: list[Event] = []
+        self.published = Published()
+        self.signals = GivenSignals()
+        names = list(self.sim.credentials["bybit"])
+        self.ids = {name: AccountId(f"bybit-{name}") for name in names}
+        self.settings = GivenSettings(settings_for(list(self.ids.values()), policy=policy))
+        self._seed = seed
+        self._boots = 0
+        self.lock = HeldLock()
+        self.boot()
+
+    # --- the engine ---------------------------------------------------------------------------------------------------
+
+    def boot(self) -> None:
+        """A new process: nothing survives but the disk."""
+        self._boots += 1
+        entropy = SeededEntropy(self._seed * 1000 + self._boots)
+        shared = VenueShared(self.clock)
+        accounts = []
+        for name, account in self.ids.items():
+            processor = load("bybit")(
+                account,
+                self.sim.credentials["bybit"][name],
+                self.sim.transport,
+                self.clock,
+                entropy,
+                self.sim.credentials["bybit"][name]["base_url"],
+                None,
+                shared,
+            )
+            accounts.append(Account(account, processor, self.clock, entropy, self.events.append))
+        self.lock = HeldLock()
+        self.confirmed: list[tuple[AccountId, Mapping[Symbol, int]]] = []
+        self.manager = SignalManager(
+            self.settings, self.signals, lambda a, c: self.confirmed.append((a, dict(c)))
+        )
+        opener = Opener(JOURNALS, self.disk, entropy, inline, lambda account: self.lock, self.published.cache.get)
+        self.executor = TradeExecutor(accounts, self.manager, opener, self.published, self.clock)
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Runs a scenario on virtual time."""
+        return run_virtual(work, self.loop)
+
+    async def cycle(self) -> list[AccountResult]:
+        return await self.executor.execute()
+
+    async def settle(self, within_s: float = 60.0) -> float:
+        """Cycles as the loop would until every account is settled; returns the seconds it took. Fails beyond."""
+        import asyncio
+
+        began = self.clock.monotonic()
+        while True:
+            results = await self.cycle()
+            took = self.clock.monotonic() - began
+            if all(result.settled for result in results):
+                return took
+            assert took < within_s, f"not settled after {took:.1f} s: {self.states()}"
+            due = min(result.next_due for result in results)
+            await asyncio.sleep(max(due - self.clock.time(), 0.001))
+
+    def states(self) -> dict[str, tuple[str, str]]:
+        return {
+            symbol: (entry["state"], entry["because"])
+            for status in self.published.statuses.values()
+            for symbol, entry in status["symbols"].items()
+        }
+
+    # --- what is asked ------------------------------------------------------------------------------------------------
+
+    def signal(self, symbol: Symbol, depth: str, source: SourceName = TV, age_s: float = 0.0, leverage: str | None = None) -> None:
+        """`source` now says `depth` on `symbol`."""
+        before = self.signals.value.get(source)
+        held = dict(before.document.signals) if before and before.document else {}
+        stamp = self.clock.time() - age_s
+        held[symbol] = Signal(Decimal(depth), stamp, None if leverage is None else Decimal(leverage))
+        revision = (before.document.revision if before and before.document else 0) + 1
+        document = Document(source, revision, stamp, MappingProxyType(held))
+        self.signals.value[source] = SourceReading(source, Reading.KNOWN, document)
+
+    def change(self, edit: Callable[[Settings], Settings]) -> None:
+        assert self.settings.value is not None
+        self.settings.value = edit(self.settings.value)
+
+    def policy(self, **changes: Any) -> None:
+        def edit(settings: Settings) -> Settings:
+            accounts = {a: replace(s, policy=replace(s.policy, **changes)) for a, s in settings.accounts.items()}
+            return replace(settings, accounts=accounts, policy=replace(settings.policy, **changes))
+
+        self.change(edit)
+
+    # --- what is true -------------------------------------------------------------------------------------------------
+
+    def ledger(self, account: str = "main") -> Mapping[str, Any]:
+        found: Mapping[str, Any] = self.sim.admin.ledger()["venues"]["bybit"]["accounts"][account]
+        return found
+
+    def position(self, symbol: Symbol, account: str = "main") -> Decimal:
+        return Decimal(self.ledger(account)["positions"].get(symbol, "0"))
+
+    def highest(self, symbol: Symbol, account: str = "main") -> Decimal:
+        """The largest |position| the ledger ever showed for the symbol."""
+        fills = [f for f in self.ledger(account)["fills"] if f["symbol"] == symbol]
+        return max((abs(Decimal(f["position_after"])) for f in fills), default=Decimal(0))
+
+    def target(self, symbol: Symbol, account: str = "main") -> Decimal:
+        """The stored size in base units, as the status shows it."""
+        return Decimal(self.published.statuses[self.ids[account]]["symbols"][symbol]["target"])
+
+    def sent(self) -> list[OrderSent]:
+        return [event for event in self.events if isinstance(event, OrderSent)]

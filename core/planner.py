@@ -254,8 +254,10 @@ def _margin_mode(task: _Task, grows: bool) -> Plan | None:
             return against
         step = SetMarginMode(target.symbol, target.margin_mode, target.leverage)
         return Plan((step,), SymbolState.OUT_OF_SYNC, f"{wrong}: switching while flat")
+    if not grows:
+        return None
     because = f"{wrong}; it changes only while flat. Close the position, or set margin_mode in engine_config.json"
-    return Plan((), SymbolState.BLOCKED, because) if grows else None
+    return _against_increase(task) or Plan((), SymbolState.BLOCKED, because)
 
 
 def _leverage(task: _Task, grows: bool) -> Plan | None:

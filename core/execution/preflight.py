@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from core.domain import Hold, MarginMode, Policy, Preflight, Problem, Scope, SymbolState
 from core.errors import Denied, OurFault, Rejected, Unavailable, VenueError
 from core.events import AccountChanged
@@ -53,6 +55,8 @@ async def check(account: Account, policy: Policy) -> None:
     account.pacing.succeeded(None, Pace.READ_FAILED)
     bad = hold is not None or account.margin_hold is not None
     account.preflight_due = account.clock.time() + REPEAT_S if bad else float("inf")
+    if account.margin_hold is not None:
+        account.margin_hold = replace(account.margin_hold, until=account.preflight_due)
     _become(account, hold)
 
 
@@ -69,6 +73,7 @@ async def _margin_mode(account: Account, found: Preflight, wanted: MarginMode) -
         return hold
     try:
         await account.processor.set_margin_mode(None, wanted, None)
+        account.details.clear()
     except Denied:
         raise
     except VenueError as error:

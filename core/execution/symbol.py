@@ -49,6 +49,7 @@ from core.sizing import Waiting, needs_size, size
 MAX_ROUNDS = 40
 """Steps one symbol may take in one cycle (chunks included) before it lets the next cycle go on."""
 SOON_S = 1.0
+MAX_PRETENDED = 4
 SETTLED = frozenset({SymbolState.CONVERGED, SymbolState.BELOW_MINIMUM, SymbolState.DUST})
 
 
@@ -89,12 +90,25 @@ class SymbolCycle:
                 because = f"the position could not be read: {error}"
                 return self._outcome(SymbolState.UNRESOLVED, because, None, error.retry_after_s or SOON_S)
             planned = await self._decide(now)
+            if self._account.dry:
+                planned = await self._pretend(planned, now)
             outcome = self._outcome_of(planned, now)
             if not planned.steps or self._account.dry:
                 return outcome
             if not await self._take(planned.steps[0], now):
                 return replace(outcome, next_due=self._account.clock.time() + SOON_S / 2)
         return outcome
+
+    async def _pretend(self, planned: Plan, now: _Round) -> Plan:
+        """A dry run's plan: settings count as made, so that the order behind them shows too."""
+        texts: list[str] = []
+        while planned.steps and not isinstance(planned.steps[0], PlaceOrder) and len(texts) < MAX_PRETENDED:
+            step = planned.steps[0]
+            texts.append(planned.because)
+            self._leverage = Leverage(self._symbol, step.leverage, step.margin_mode)
+            self._account.details[self._symbol] = (self._leverage, self._account.clock.time())
+            planned = await self._decide(now)
+        return replace(planned, because="; then ".join([*texts, planned.because]))
 
     # --- read and explain ---------------------------------------------------------------------------------------------
 
@@ -218,11 +232,14 @@ class SymbolCycle:
             unresolved = f"waiting to learn what became of order {ids}"
         lagging = now.verdict.because if now.verdict.verdict is Verdict.LAGGING else None
         leverage = self._account.leverage_known(self._symbol) or self._leverage
+        margin_mode = position.margin_mode or (leverage.margin_mode if leverage else None)
+        if self._account.dry and self._account.margin_hold is None:
+            margin_mode = None  # a real run sets an account-wide mode before its first order
         return Actual(
             position=position.contracts,
             baseline=memory.baseline,
             leverage=position.leverage or (leverage.leverage if leverage else None),
-            margin_mode=position.margin_mode or (leverage.margin_mode if leverage else None),
+            margin_mode=margin_mode,
             lagging=lagging,
             unresolved_increase=sum((o.contracts for o in increases), ZERO),
             unresolved_reduction=sum((o.contracts for o in reductions), ZERO),

@@ -1,0 +1,452 @@
+"""Signals to positions against the simulated Bybit: adds, flips, exits, repeats, drift, first sight, commands."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from core.domain import (
+    AccountMode,
+    AccountSettings,
+    DriftPolicy,
+    ExistingPositions,
+    Halt,
+    Reading,
+    Settings,
+    SourceReading,
+    SymbolWeights,
+)
+from tests.scenario.rig import BTC, ETH, TV, Rig
+
+
+async def opened(rig: Rig, depth: str = "0.5") -> Decimal:
+    """A converged BTC position; returns it in base units."""
+    rig.signal(BTC, depth)
+    await rig.settle()
+    position = rig.position(BTC)
+    assert position == rig.target(BTC) != 0
+    return position
+
+
+def manual(rig: Rig, quantity: str, kind: str = "manual") -> None:
+    rig.sim.admin.position(
+        {"venue": "bybit", "account": "main", "symbol": BTC, "quantity": quantity, "kind": kind}
+    )
+
+
+def test_long_add_flip_exit_reach_the_ledger_within_a_second() -> None:
+    rig = Rig()
+
+    async def story() -> None:
+        for depth in ("0.25", "0.5", "-0.5", "0"):
+            rig.signal(BTC, depth)
+            assert await rig.settle() < 1.0
+            assert rig.position(BTC) == rig.target(BTC)
+            assert rig.states()[BTC][0] == "CONVERGED"
+        assert rig.position(BTC) == 0
+
+    rig.run(story())
+
+
+def test_a_repeat_changes_nothing() -> None:
+    rig = Rig()
+
+    async def story() -> None:
+        await opened(rig)
+        orders, generation = len(rig.sent()), rig.executor.accounts[0].memory.of(BTC).generation
+        reading = rig.signals.value[TV]
+        assert reading.document is not None
+        again = replace(reading.document, revision=reading.document.revision + 1)
+        rig.signals.value[TV] = replace(reading, document=again)
+        for _ in range(5):
+            await rig.settle()
+        assert len(rig.sent()) == orders
+        assert rig.executor.accounts[0].memory.of(BTC).generation == generation
+
+    rig.run(story())
+
+
+def test_settings_are_loaded_once_per_cycle_and_confirmed_once_per_account() -> None:
+    rig = Rig(accounts=3)
+
+    async def story() -> None:
+        rig.signal(BTC, "0.5")
+        rig.signal(ETH, "0.2")
+        await rig.cycle()
+        reads = rig.settings.reads
+        rig.confirmed.clear()
+        await rig.cycle()
+        assert rig.settings.reads == reads + 1
+        assert sorted(account for account, _ in rig.confirmed) == sorted(rig.ids.values())
+        assert all(set(symbols) == {BTC, ETH} for _, symbols in rig.confirmed)
+
+    rig.run(story())
+
+
+def test_one_bad_symbol_neither_holds_back_nor_repeats_the_others() -> None:
+    rig = Rig()
+
+    async def story() -> None:
+        unlisted = rig.settings.value
+        assert unlisted is not None
+        nowhere = replace(unlisted.weights[BTC], symbol="NOSUCHUSDT")
+        rig.settings.value = replace(
+            unlisted,
+            weights={**unlisted.weights, "NOSUCHUSDT": nowhere},
+            mappings={TV: {**unlisted.mappings[TV], "NOSUCHUSDT": "NOSUCHUSDT"}},
+        )
+        rig.signal(BTC, "0.5")
+        rig.signal("NOSUCHUSDT", "0.5")
+        for _ in range(3):
+            await rig.cycle()
+        assert rig.position(BTC) == rig.target(BTC) != 0
+        assert "NOSUCHUSDT" in rig.states()["NOSUCHUSDT"][1]
+        assert len(rig.sent()) == 1
+
+    rig.run(story())
+
+
+# --- first sight, drift -----------------------------------------------------------------------------------------------
+
+
+def test_a_position_before_the_first_start_is_foreign_until_adopted() -> None:
+    rig = Rig()
+
+    async def story() -> None:
+        manual(rig, "0.4")
+        rig.signal(BTC, "0.5")
+        await rig.settle()
+        assert rig.states()[BTC][0] == "FOREIGN"
+        assert not rig.sent()
+        rig.settings.asked = {"adopt": {rig.ids["main"]: {BTC: 1}}}
+        await rig.settle()
+        assert rig.states()[BTC][0] == "CONVERGED"
+        assert not rig.sent(), "the present signals count as taken"
+        rig.signal(BTC, "0.25")
+        await rig.settle()
+        assert rig.position(BTC) == rig.target(BTC) == Decimal("0.057")
+
+    rig.run(story())
+
+
+def test_a_foreign_position_that_is_closed_becomes_ours_to_open() -> None:
+    rig = Rig()
+
+    async def story() -> None:
+        manual(rig, "0.4")
+        rig.signal(BTC, "0.5")
+        await rig.settle()
+        manual(rig, "0")
+        await rig.settle()
+        assert rig.position(BTC) == rig.target(BTC) == Decimal("0.115")
+
+    rig.run(story())
+
+
+def test_existing_positions_adopt() -> None:
+    rig = Rig()
+
+    async def story() -> None:
+        rig.policy(existing_positions=ExistingPositions.ADOPT)
+        manual(rig, "0.4")
+        rig.signal(BTC, "0.5")
+        await rig.settle()
+        assert rig.states()[BTC][0] == "CONVERGED"
+        assert rig.position(BTC) == Decimal("0.4")
+
+    rig.run(story())
+
+
+@pytest.mark.parametrize(
+    ("policy", "traded_to", "ends_at"),
+    [
+        (DriftPolicy.REDUCE_ONLY, "0.2", "0.115"),
+        (DriftPolicy.REDUCE_ONLY, "0.05", "0.05"),
+        (DriftPolicy.REDUCE_ONLY, "-0.05", "0"),
+        (DriftPolicy.REDUCE_ONLY, "0", "0"),
+        (DriftPolicy.WARN, "0.2", "0.2"),
+        (DriftPolicy.WARN, "-0.05", "-0.05"),
+        (DriftPolicy.CORRECT, "0.2", "0.115"),
+        (DriftPolicy.CORRECT, "0.05", "0.115"),
+        (DriftPolicy.CORRECT, "-0.05", "0.115"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["manual", "liquidation", "adl"])
+def test_drift_is_seen_within_two_cycles_and_follows_the_policy(
+    policy: DriftPolicy, traded_to: str, ends_at: str, kind: str
+) -> None:
+    rig = Rig()
+
+    async def story() -> None:
+        rig.policy(drift=policy)
+        await opened(rig)
+        await asyncio.sleep(5)
+        manual(rig, traded_to, kind)
+        await rig.cycle()
+        await rig.cycle()
+        assert rig.states()[BTC][0] in ("DRIFTED", "CONVERGED" if policy is DriftPolicy.CORRECT else "DRIFTED")
+        await rig.settle()
+        assert rig.position(BTC) == Decimal(ends_at)
+
+    rig.run(story())
+
+
+def test_the_next_generation_ends_a_drift() -> None:
+    rig = Rig()
+
+    async def story() -> None:
+        await opened(rig)
+        manual(rig, "0.05")
+        await rig.settle()
+        assert rig.states()[BTC][0] == "DRIFTED"
+        rig.signal(BTC, "0.4")
+        await rig.settle()
+        assert rig.states()[BTC][0] == "CONVERGED"
+        assert rig.position(BTC) == rig.target(BTC)
+
+    rig.run(story())
+
+
+# --- configuration ----------------------------------------------------------------------------------------------------
+
+
+def reweigh(weight: str) -> object:
+    def edit(settings: Settings) -> Settings:
+        weights = {s: SymbolWeights(s, e.leverage, {TV: Decimal(weight)}) for s, e in settings.weights.items()}
+        return replace(settings, weights=weights)
+
+    return edit
+
+
+def test_an_edited_weight_acts_without_a_restart() -> None:
+    rig = Rig()
+
+    async def story() -> None:
+        await opened(rig)
+        await asyncio.sleep(3600)
+        rig.change(reweigh("0.25"))  # type: ignore[arg-type]  # a plain function is what it is
+        await rig.settle()
+        assert rig.position(BTC) == rig.target(BTC) == Decimal("0.057")
+        rig.change(reweigh("0.5"))  # type: ignore[arg-type]  # a plain function is what it is
+        await rig.settle()
+        assert rig.position(BTC) == Decimal("0.115"), "the user's own edit acts upward on an old signal"
+
+    rig.run(story())
+
+
+def test_a_removed_symbol_is_held_and_re_added_unchanged() -> None:
+    rig = Rig()
+
+    async def story() -> None:
+        position = await opened(rig)
+        before = rig.settings.value
+        assert before is not None
+        rig.settings.value = replace(before, weights={ETH: before.weights[ETH]})
+        await rig.settle()
+        assert rig.states()[BTC][0] == "HELD"
+        rig.settings.value = before
+        await rig.settle()
+        assert rig.states()[BTC][0] == "CONVERGED"
+        assert rig.position(BTC) == position
+        assert len(rig.sent()) == 1
+
+    rig.run(story())
+
+
+def mode(rig: Rig, wanted: AccountMode) -> None:
+    def edit(settings: Settings) -> Settings:
+        accounts: dict[object, AccountSettings] = {a: replace(s, mode=wanted) for a, s in settings.accounts.items()}
+        return replace(settings, accounts=accounts)  # type: ignore[arg-type]  # the same keys
+
+    rig.change(edit)
+
+
+def test_close_only_acts_downward_only_and_closes_nothing_by_itself() -> None:
+    rig = Rig()
+
+    async def story() -> None:
+        position = await opened(rig)
+        mode(rig, AccountMode.CLOSE_ONLY)
+        await rig.settle()
+        assert rig.position(BTC) == position
+        rig.signal(BTC, "0.9")
+        await rig.settle()
+        assert rig.position(BTC) == position
+        rig.signal(BTC, "-0.5")
+        await rig.settle()
+        assert rig.position(BTC) == 0
+        mode(rig, AccountMode.LIVE)
+        await rig.settle()
+        assert rig.position(BTC) == 0, "what appeared under close_only stays downward only"
+
+    rig.run(story())
+
+
+def test_a_dry_run_sends_and_journals_nothing() -> None:
+    rig = Rig()
+
+    async def story() -> None:
+        mode(rig, AccountMode.DRY_RUN)
+        rig.signal(BTC, "0.5")
+        for _ in range(4):
+            await rig.cycle()
+        assert not rig.sent()
+        assert rig.position(BTC) == 0
+        assert "increasing" in rig.states()[BTC][1]
+        mode(rig, AccountMode.LIVE)
+        await rig.settle()
+        assert rig.position(BTC) == Decimal("0.115")
+
+    rig.run(story())
+
+
+def test_a_disabled_account_sends_nothing_not_even_for_flatten() -> None:
+    rig = Rig()
+
+    async def story() -> None:
+        position = await opened(rig)
+        mode(rig, AccountMode.DISABLED)
+        rig.settings.halted = Halt.FLATTEN
+        await rig.cycle()
+        await rig.cycle()
+        assert rig.position(BTC) == position
+
+    rig.run(story())
+
+
+# --- halt and commands ------------------------------------------------------------------------------------------------
+
+
+def test_halt_stops_increases_and_lets_reductions_go() -> None:
+    rig = Rig()
+
+    async def story() -> None:
+        await opened(rig)
+        rig.settings.halted = Halt.HALT_INCREASES
+        rig.signal(ETH, "0.5")
+        rig.signal(BTC, "0.25")
+        await rig.settle()
+        assert rig.position(ETH) == 0
+        assert rig.position(BTC) == rig.target(BTC) == Decimal("0.057")
+        assert "HALT_INCREASES" in rig.states()[ETH][1]
+        rig.settings.halted = Halt.NONE
+        await rig.settle()
+        assert rig.position(ETH) == rig.target(ETH) != 0
+
+    rig.run(story())
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_flatten_closes_everything_and_resume_reopens_nothing(restart: bool) -> None:
+    rig = Rig()
+
+    async def story() -> None:
+        await opened(rig)
+        rig.signal(ETH, "-0.5")
+        await rig.settle()
+        rig.settings.halted = Halt.FLATTEN
+        await rig.settle()
+        assert rig.position(BTC) == rig.position(ETH) == 0
+        if restart:
+            rig.disk.crash()
+            rig.boot()
+        await rig.settle()
+        rig.settings.halted = Halt.NONE
+        await rig.settle()
+        assert rig.position(BTC) == rig.position(ETH) == 0
+        rig.signal(BTC, "0.5")
+        await rig.settle()
+        assert rig.position(BTC) == rig.target(BTC) != 0
+        assert rig.position(ETH) == 0
+
+    rig.run(story())
+
+
+def test_flatten_leaves_foreign_positions_alone_unless_all_are_meant() -> None:
+    rig = Rig()
+
+    async def story() -> None:
+        manual(rig, "0.4")
+        rig.signal(BTC, "0.5")
+        rig.settings.halted = Halt.FLATTEN
+        await rig.settle()
+        assert rig.position(BTC) == Decimal("0.4")
+        rig.settings.halted = Halt.FLATTEN_ALL
+        await rig.settle()
+        await rig.settle()
+        assert rig.position(BTC) == 0
+
+    rig.run(story())
+
+
+def test_close_acts_once_and_resync_takes_the_signal_up_again() -> None:
+    rig = Rig()
+
+    async def story() -> None:
+        await opened(rig)
+        rig.settings.asked = {"close": {rig.ids["main"]: {BTC: 1}}}
+        await rig.settle()
+        assert rig.position(BTC) == 0
+        assert rig.states()[BTC][0] == "HELD"
+        await asyncio.sleep(3600)
+        rig.settings.asked["resync"] = {rig.ids["main"]: {BTC: 1}}
+        await rig.settle()
+        assert rig.position(BTC) == rig.target(BTC) != 0
+        rig.boot()
+        await rig.settle()
+        assert rig.position(BTC) == rig.target(BTC) != 0, "the command was journaled: it acts once"
+
+    rig.run(story())
+
+
+# --- sources ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_source_that_becomes_unknown_and_returns_makes_no_order() -> None:
+    rig = Rig()
+
+    async def story() -> None:
+        position = await opened(rig)
+        before = rig.signals.value[TV]
+        rig.signals.value[TV] = SourceReading(TV, Reading.UNKNOWN, None, "tradingview.json is torn")
+        await rig.settle()
+        assert rig.states()[BTC][0] == "HELD"
+        assert "torn" in rig.states()[BTC][1]
+        rig.signals.value[TV] = before
+        await rig.settle()
+        assert rig.states()[BTC][0] == "CONVERGED"
+        assert rig.position(BTC) == position
+        assert len(rig.sent()) == 1
+
+    rig.run(story())
+
+
+def test_an_old_entry_is_not_taken_until_a_resync() -> None:
+    rig = Rig()
+
+    async def story() -> None:
+        rig.signal(BTC, "0.5", age_s=3600)
+        await rig.settle()
+        assert rig.position(BTC) == 0
+        assert rig.states()[BTC][0] == "HELD"
+        assert "too old" in rig.states()[BTC][1]
+        rig.settings.asked = {"resync": {rig.ids["main"]: {"*": 1}}}
+        await rig.settle()
+        assert rig.position(BTC) == Decimal("0.115")
+
+    rig.run(story())
+
+
+def test_an_old_exit_still_closes() -> None:
+    rig = Rig()
+
+    async def story() -> None:
+        await opened(rig)
+        rig.signal(BTC, "0", age_s=3600)
+        await rig.settle()
+        assert rig.position(BTC) == 0
+
+    rig.run(story())

@@ -129,3 +129,14 @@ class Door:
 
     def setup(self, **settings: object) -> None:
         self.admin.account({"venue": "bybit", "account": self.account, **settings})
+
+
+PRICES = {"BTCUSDT": "50000", "ETHUSDT": "3000", "XRPUSDT": "2", "BTCPERP": "50000"}
+
+
+def pinned(btc: str = "50000", **settings: Any) -> Door:
+    """A door to a venue whose best-known prices stand still."""
+    door = Door(**settings)
+    for symbol, price in PRICES.items():
+        door.pin(symbol, btc if symbol == "BTCUSDT" else price)
+    return door

@@ -156,9 +156,7 @@ class BybitFacade:
             return self._answer({}, NO_PERMISSION, MESSAGES[NO_PERMISSION], standing)
         return self._run(route, request, target, account, standing)
 
-    def _run(
-        self, route: Route, request: Request, target: Target, account: str, standing: Standing | None
-    ) -> Response:
+    def _run(self, route: Route, request: Request, target: Target, account: str, standing: Standing | None) -> Response:
         try:
             params = Params.of_query(target.query) if request.method == "GET" else Params.of_body(request.body)
             return self._answer(route.handler(Call(self._venue, account, params)), standing=standing)
@@ -179,9 +177,7 @@ class BybitFacade:
 
     # --- answers ------------------------------------------------------------------------------------------------------
 
-    def _answer(
-        self, result: Json, code: int = 0, message: str = "OK", standing: Standing | None = None
-    ) -> Response:
+    def _answer(self, result: Json, code: int = 0, message: str = "OK", standing: Standing | None = None) -> Response:
         """A JSON answer: HTTP 200, whatever the retCode. Private ones tell where the caller stands with its limit."""
         now_ms = ms(self._venue.exchange.time())
         headers = {"content-type": JSON_TYPE, "timenow": str(now_ms), "ret_code": str(code)}

@@ -46,8 +46,9 @@ const apps = [
 const demo = path.join(home, 'demo.json');
 if (fs.existsSync(demo)) {
   const { seed, simulator_port: port, accounts } = JSON.parse(fs.readFileSync(demo, 'utf8'));
-  apps.unshift(app('venue-simulator', 'simulator/server.py', '--seed', String(seed), '--port-base', String(port),
-    '--accounts', accounts, '--ready-file', path.join(home, 'state', 'simulator.jsonl')));
+  const simulator = app('venue-simulator', 'simulator/server.py', '--seed', String(seed), '--port-base', String(port),
+    '--accounts', accounts, '--ready-file', path.join(home, 'state', 'simulator.jsonl'));
+  apps.unshift({ ...simulator, wait_ready: false }); // it says so in its ready file
 }
 
 module.exports = { apps };

@@ -10,7 +10,7 @@ from cli.places import flag, home_named, home_of, running_homes, shown, unique
 from cli.reading import DISK, disabled_accounts, known_accounts, settings_of
 from config.contents import Contents
 from config.home import Home
-from config.switches import EVERY, asked_of
+from config.switches import EVERY, NOTHING, asked_of
 from config.values import SYMBOL
 from core.clock import SystemClock
 from core.domain import Halt
@@ -174,7 +174,7 @@ def raise_numbers(path: Path, verb: str, accounts: list[str], symbol: str) -> No
         Conflict, Locked: somebody else wrote or writes it; nothing was changed.
     """
     asked = asked_of(Contents(DISK, SystemClock()).read(path))
-    if asked.problem:
+    if asked.problem and asked.desired is NOTHING:
         raise UserError(f"{path}: {asked.problem} Nothing new was asked.")
     try:
         found, version = read_json(DISK, path)

@@ -106,6 +106,7 @@ PROVEN: Mapping[int, Verdict] = {
         (110063, "the contract is being settled", _WAIT),
         (110066, "trading is not allowed at present", "see the venue's announcements"),
         (110073, "the margin mode could not be set", "close positions and orders, then try again"),
+        (110074, "the contract is not live", "remove the symbol from the weights"),
         (110080, "assets are being liquidated for an institutional loan", "look at the account on the venue's site"),
         (110085, "the risk limit of this contract was changed", "confirm the new risk limit on the venue's site"),
         (110086, "the leverage is above that of the risk limit", "lower the leverage"),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
 from cli.errors import UserError
 from cli.pm2 import pm2_of
+from cli.reading import heartbeat_of
 from config.home import CHECKOUT, Home
 
 MAX_DEMOS = 4
@@ -52,8 +54,10 @@ def running_homes() -> tuple[Home, ...]:
 
 
 def runs(home: Home) -> bool:
-    """Whether PM2 keeps any process of this home running."""
-    return any(app.runs for app in pm2_of(home).of(home).values())
+    """Whether any process of this home runs, under PM2 or by hand."""
+    now = time.time()
+    beats = (heartbeat_of(home, path.stem) for path in home.heartbeats.glob("*.json"))
+    return any(app.runs for app in pm2_of(home).of(home).values()) or any(beat and beat.fresh(now) for beat in beats)
 
 
 def unique(homes: Iterable[Home]) -> tuple[Home, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,11 @@ from config.reload import FileSettings
 from core.clock import SystemClock
 from core.domain import AccountMode
 from core.errors import ConfigError
-from core.state import RealFileOps, loads, read_json
+from core.state import RealFileOps, loads, parse_instant, read_json
 from signal_endpoints.live_files import LiveFiles
 
 DISK = RealFileOps()
+BEAT_FRESH_S = 20.0  # heartbeats come every five seconds
 REACHABLE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to find what listens everywhere
 
 
@@ -50,12 +53,37 @@ def statuses(home: Home) -> dict[str, dict[str, Any]]:
     return folder_of_objects(home.statuses)
 
 
-def heartbeat_at(home: Home, process: str) -> float:
-    """When a process last wrote its heartbeat, epoch seconds; 0 for never."""
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """A process's own sign of life: when (epoch seconds) and from which process number."""
+
+    at: float
+    pid: int
+
+    def fresh(self, now: float) -> bool:
+        """Whether that process lives: it said so lately, and its number is still in use."""
+        return now - self.at < BEAT_FRESH_S and process_exists(self.pid)
+
+
+def process_exists(pid: int) -> bool:
     try:
-        return (home.heartbeats / f"{process}.json").stat().st_mtime
-    except FileNotFoundError:
-        return 0.0
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def heartbeat_of(home: Home, process: str) -> Beat | None:
+    """What `state/heartbeat/<process>.json` says; None where it never wrote one."""
+    found = object_in(home.heartbeats / f"{process}.json")
+    if found is None:
+        return None
+    try:
+        return Beat(parse_instant(str(found["at"])), int(found["pid"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{home.heartbeats / process}.json is not a heartbeat: {error}") from error
 
 
 def lines_of_json(path: Path) -> list[dict[str, Any]]:

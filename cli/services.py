@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 from cli.errors import UserError
 from cli.places import flag, home_named, home_of, running_homes, shown
 from cli.pm2 import App, Pm2, pm2_of
-from cli.reading import heartbeat_at, webhook_base
+from cli.reading import heartbeat_of, webhook_base
 from cli.web import Unreachable, ask
 from config.home import Home
 
@@ -127,7 +127,8 @@ def ailment(home: Home, name: str, app: App | None, since: float) -> str:
         return f"it does not run (PM2 says {app.status})"
     if name == SIMULATOR:
         return ""
-    if (beat := heartbeat_at(home, name)) < max(since, app.started_at):
+    beat = heartbeat_of(home, name)
+    if beat is None or beat.at < max(since, app.started_at):
         return "it has not reported since it was started" if beat else "it has not reported yet"
     return endpoint_ailment(home) if name == ENDPOINT else ""
 

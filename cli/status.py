@@ -13,7 +13,7 @@ from typing import Any
 from cli.errors import UserError
 from cli.places import flag, home_named, home_of, running_homes, shown
 from cli.pm2 import App, pm2_of
-from cli.reading import heartbeat_at, settings_of, statuses
+from cli.reading import heartbeat_of, settings_of, statuses
 from cli.services import SERVICES, SIMULATOR
 from config.home import Home
 from core.domain import Halt
@@ -64,13 +64,18 @@ def described(home: Home) -> dict[str, Any]:
 
 
 def process_facts(home: Home, name: str, app: App | None) -> dict[str, Any]:
+    """What PM2 keeps, or what a process started by hand says of itself."""
+    beat = heartbeat_of(home, name)
+    kept = app is not None and app.runs
+    by_hand = not kept and beat is not None and beat.fresh(time.time())
     return {
-        "running": app is not None and app.runs,
+        "running": kept or by_hand,
+        "under_pm2": kept,
         "pm2": app.status if app else None,
-        "pid": app.pid or None if app else None,
+        "pid": app.pid if app and kept else beat.pid if beat and by_hand else None,
         "restarts": app.restarts if app else 0,
-        "started_at": app.started_at or None if app else None,
-        "heartbeat_at": heartbeat_at(home, name) or None,
+        "started_at": app.started_at if app and kept else None,
+        "heartbeat_at": beat.at if beat else None,
     }
 
 
@@ -90,6 +95,8 @@ def status_lines(home: Mapping[str, Any], now: float) -> Iterator[str]:
 def process_words(facts: Mapping[str, Any], now: float) -> str:
     if not facts["running"]:
         return "not running" + (f" (PM2 says {facts['pm2']})" if facts["pm2"] else "")
+    if not facts["under_pm2"]:
+        return f"running in a terminal, pid {facts['pid']}"
     words = f"running {ago(now - facts['started_at'])}, pid {facts['pid']}"
     if facts["restarts"]:
         words += f", restarted {facts['restarts']} times"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
 import socket
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
 
 from aiohttp import WSMsgType, web
 
@@ -23,11 +24,14 @@ ADVANCE_S = 0.25
 GONE_POLL_S = 0.05
 
 log = logging.getLogger("simulator")
-Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class PortTaken(Exception):
     """A port cannot be listened on; nothing is served."""
+
+
+def _why(error: OSError) -> str:
+    return "it is in use" if error.errno == errno.EADDRINUSE else error.strerror or str(error)
 
 
 class VenueSite:
@@ -135,11 +139,11 @@ def _break_off(arrived: web.BaseRequest, *, hard: bool) -> None:
 
 
 class Server:
-    """All addresses of a world. `ports`: venue name (or `admin`) -> port."""
+    """All addresses of a world. `ports`: venue name (or `admin`) -> port, 0 for any that is free."""
 
-    def __init__(self, world: World, ports: dict[str, int], rtt_s: float = 0.0) -> None:
+    def __init__(self, world: World, ports: Mapping[str, int], rtt_s: float = 0.0) -> None:
         self._world = world
-        self._ports = ports
+        self._ports = dict(ports)
         self._rtt_s = rtt_s
         self._runners: list[web.ServerRunner] = []
         self._advancing: asyncio.Task[None] | None = None
@@ -180,7 +184,8 @@ class Server:
         try:
             await web.TCPSite(runner, HOST, port).start()
         except OSError as error:
-            raise PortTaken(f"{HOST}:{port} (wanted for {name}) cannot be listened on: {error.strerror}") from error
+            raise PortTaken(f"{HOST}:{port} (wanted for {name}) cannot be listened on: {_why(error)}") from error
+        self._ports[name] = runner.addresses[0][1]
 
     async def _advance(self) -> None:
         """Keeps funding, resting orders and liquidations going while nobody asks."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -45,7 +46,7 @@ class Fixed:
 
 
 def listing(symbol: str = "BTCUSDT", price: str = "50000", **facts: str) -> Listing:
-    numbers = {
+    facts = {
         "contract_size": "1",
         "lot": "0.001",
         "tick": "0.1",
@@ -55,6 +56,7 @@ def listing(symbol: str = "BTCUSDT", price: str = "50000", **facts: str) -> List
         "min_notional": "5",
         "max_leverage": "100",
     } | facts
+    numbers: Mapping[str, Any] = {name: D(number) for name, number in facts.items()}
     base = symbol.removesuffix("USDT")
     instrument = Instrument(
         symbol=Symbol(symbol),
@@ -62,7 +64,7 @@ def listing(symbol: str = "BTCUSDT", price: str = "50000", **facts: str) -> List
         base=base,
         quote="USDT",
         settle="USDT",
-        **{name: D(number) for name, number in numbers.items()},
+        **numbers,
     )
     return Listing(instrument, D(price), source="made up for a test")
 
@@ -108,9 +110,7 @@ MakeShop = Callable[..., Shop]
 
 @pytest.fixture
 def make_shop() -> MakeShop:
-    def make(
-        *listings: Listing, equities: Mapping[str, Decimal] | None = None, seed: int = 7, **rules: object
-    ) -> Shop:
+    def make(*listings: Listing, equities: Mapping[str, Decimal] | None = None, seed: int = 7, **rules: object) -> Shop:
         clock = HandClock()
         chosen = listings or (listing(), listing("ETHUSDT", "3000", lot="0.01", tick="0.01", min_contracts="0.01"))
         market = Market({it.symbol: Fixed(it.price) for it in chosen})

@@ -43,7 +43,9 @@ def test_after_fill(name: str) -> None:
         (100, MarginMode.CROSS, "600", None, None),
     ],
 )
-def test_margin_and_liquidation(held: int, mode: MarginMode, margin: str, edge: str | None, bankrupt: str | None) -> None:
+def test_margin_and_liquidation(
+    held: int, mode: MarginMode, margin: str, edge: str | None, bankrupt: str | None
+) -> None:
     leg = Leg(Symbol("BTCUSDT"), contracts=D(held), entry_price=D(50_000))
     mark, ten = D(60_000), D(10)
     assert bookkeeping.initial_margin(leg, mark, ten, mode, CONTRACT) == D(margin)

@@ -81,7 +81,7 @@ def test_order_that_carries_leverage_sets_it(shop: Shop) -> None:
 
 def test_modes_change_only_when_nothing_is_open(shop: Shop) -> None:
     it = shop.exchange
-    changes = (
+    changes: tuple[Callable[[], object], ...] = (
         lambda: it.set_margin_mode("main", MarginMode.ISOLATED),
         lambda: it.set_position_mode("main", PositionMode.HEDGE),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -133,7 +133,7 @@ def test_dust_below_the_minimum_can_be_closed(make_shop: MakeShop) -> None:
 
 # --- refusals ---------------------------------------------------------------------------------------------------------
 
-REFUSALS = {
+REFUSALS: dict[str, tuple[tuple[str, ...], dict[str, Any], Reason]] = {
     "unknown symbol": (("1",), {"symbol": Symbol("NOPEUSDT")}, Reason.UNKNOWN_SYMBOL),
     "off the lot": (("0.0015",), {}, Reason.BAD_LOT),
     "nothing": (("0",), {}, Reason.BAD_LOT),
@@ -162,7 +162,9 @@ def test_refusal_books_nothing_but_the_attempt(name: str, make_shop: MakeShop) -
     size, more, reason = REFUSALS[name]
     assert refused(shop, *size, client_id="x", **more) is reason
     assert shop.exchange.balance("main").wallet == 10_000
-    assert shop.exchange.fills("main") == shop.exchange.positions("main") == shop.exchange.orders("main") == ()
+    assert not shop.exchange.fills("main")
+    assert not shop.exchange.positions("main")
+    assert not shop.exchange.orders("main")
     (attempt,) = shop.exchange.state.accounts["main"].orders.values()
     assert (attempt.state, attempt.reason, attempt.client_id) == (OrderState.REJECTED, reason, "x")
     assert shop.exchange.order("main", attempt.order_id) is None

@@ -21,6 +21,7 @@ from config.values import (
     SourceSymbolText,
     SourceText,
     SymbolText,
+    check_symbol,
     number,
     one_of,
     or_off,
@@ -116,7 +117,7 @@ def _leverage_by_symbol(value: Any) -> Mapping[str, Decimal]:
     found: dict[str, Decimal] = {}
     for symbol, leverage in value.items():
         try:
-            found[symbol] = number(leverage)
+            found["*" if symbol == "*" else check_symbol(symbol)] = number(leverage)
         except ValueError as error:
             raise ValueError(f"{symbol}: {error}") from error
     return found

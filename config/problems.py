@@ -53,8 +53,9 @@ def explained(error: ValidationError, file: str, prefix: Path, locate: Locate) -
 
 def nearest(word: str, known: Collection[str]) -> str | None:
     """The known word most like `word`, if any is close."""
-    close = difflib.get_close_matches(word.lower(), sorted(known), n=1, cutoff=0.6)
-    return close[0] if close else None
+    alike = {name.lower(): name for name in sorted(known)}
+    close = difflib.get_close_matches(word.lower(), alike, n=1, cutoff=0.6)
+    return alike[close[0]] if close else None
 
 
 def listed(names: Collection[str]) -> str:

@@ -7,8 +7,9 @@ ever in force, and without one there are no settings and nothing trades.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import MappingProxyType
 
 from config.assemble import Assembled, FileSet, KnownAccount, assemble
@@ -101,7 +102,11 @@ class FileSettings:
         self._refresh()
         return self._engine
 
-    def fingerprint(self) -> tuple[str, ...]:
+    def folders(self) -> Iterable[Path]:
+        """Where the live files lie, for `config.watch`."""
+        return (self._home.root, self._home.state)
+
+    def fingerprint(self) -> Hashable:
         """Versions of everything read here: different when, and only when, a content is."""
         contents = (*self._read_all(), self._halt.content(), self._contents.read(self._home.desired))
         return tuple(content.version + content.trouble for content in contents)

@@ -108,7 +108,7 @@ class SignalFiles:
         listings = [self._listing(folder) for folder in self.folders()]
         contents = [self._contents.read(path) for listing in listings for path in listing.documents()]
         return (
-            tuple(listing.trouble for listing in listings),
+            tuple((listing.folder, listing.trouble) for listing in listings if listing.trouble),
             tuple((content.path, content.version, content.trouble) for content in contents),
         )
 

@@ -10,9 +10,9 @@ from decimal import Decimal
 from core.domain import ZERO, MarginMode, PositionMode, Symbol
 from simulator.model import Fill, FundingPayment, Keys, Leg, Order, PositionSide
 
-ORDERS_KEPT = 20_000
-"""Newest orders kept per account, refused ones included; open ones are always kept."""
-FILLS_KEPT = 20_000
+ORDERS_KEPT = 10_000
+"""Newest orders kept per account, refused ones included; open ones are always kept. With the fills about 35 MB."""
+FILLS_KEPT = 10_000
 FUNDING_KEPT = 5_000
 CHANGES_KEPT = 10_000
 """Newest position changes kept, for reads as of the past."""

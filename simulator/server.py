@@ -9,16 +9,18 @@ import argparse
 import asyncio
 import logging
 import re
-import signal
 import sys
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from pathlib import Path
 
+from config.process import Life
 from core.clock import SystemClock
-from core.domain import Symbol
+from core.domain import Symbol, plain
 from core.errors import ConfigError
 from core.state.files import RealFileOps, write_atomic
+from simulator.exchange import ExchangeEvent
 from simulator.facades import served
 from simulator.market import BadPrices, PriceSource, Replay
 from simulator.web import PortTaken, Server
@@ -28,6 +30,8 @@ PORTS = ("admin", "bybit", "blofin", "kucoin", "mexc", "hyperliquid")
 """Who listens at the base port and after it; a venue without a facade leaves its port free."""
 MAX_ACCOUNTS = 1_000
 DEFAULT_SYMBOL = "BTCUSDT"
+PROCESS = "venue-simulator"
+"""Its name under PM2."""
 
 log = logging.getLogger("simulator")
 
@@ -83,11 +87,12 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Serves until SIGINT or SIGTERM. 0 after a clean stop, 1 when it cannot start, 2 for a wrong command line."""
+    life = Life.begin(PROCESS)
     args = parser().parse_args(argv)
     level = logging.WARNING if args.quiet else logging.INFO
     logging.basicConfig(stream=sys.stderr, level=level, format="%(asctime)s %(name)s: %(message)s")
     try:
-        return asyncio.run(_serve(args))
+        return asyncio.run(_serve(args, life))
     except BadUse as error:
         print(f"simulator: {error}", file=sys.stderr)
         return 2
@@ -100,32 +105,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 1
 
 
-async def _serve(args: argparse.Namespace) -> int:
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopped.set)
+async def _serve(args: argparse.Namespace, life: Life) -> int:
     if args.ready_file is not None:
         args.ready_file.unlink(missing_ok=True)
     world = _world(args)
     base = ports_from(args.port_base)
     ports = {name: base[name] for name in ("admin", *world.venues)}
     server = Server(world, ports, args.rtt_ms / 1000)
-    await server.start()
-    try:
-        lines = "".join(line + "\n" for line in server.ready_lines())
-        if args.ready_file is not None:
-            args.ready_file.parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(RealFileOps(), args.ready_file.resolve(), lines.encode())
-        sys.stdout.write(lines)
-        sys.stdout.flush()
-        log.info("ready; the admin is at %s, stop with Ctrl-C", server.url("admin"))
-        await stopped.wait()
-        log.info("stopping")
-    finally:
-        await server.stop()
-        if args.ready_file is not None:
-            args.ready_file.unlink(missing_ok=True)
+    async with life.stopping() as stopped:
+        await server.start()
+        try:
+            lines = "".join(line + "\n" for line in server.ready_lines())
+            if args.ready_file is not None:
+                args.ready_file.parent.mkdir(parents=True, exist_ok=True)
+                write_atomic(RealFileOps(), args.ready_file.resolve(), lines.encode())
+            sys.stdout.write(lines)
+            sys.stdout.flush()
+            life.ready()
+            log.info("ready; the admin is at %s, stop with Ctrl-C", server.url("admin"))
+            await stopped.wait()
+            log.info("stopping: %s", life.why)
+        finally:
+            await server.stop()
+            if args.ready_file is not None:
+                args.ready_file.unlink(missing_ok=True)
     return 0
 
 
@@ -134,14 +137,39 @@ def _world(args: argparse.Namespace) -> World:
     venues = served() if args.venues is None else tuple(filter(None, args.venues.split(",")))
     for venue in venues:
         _known(venue, "--venues")
-    return build_world(
+    prices = prices_from(args.prices, clock.time(), args.speed)
+    world = build_world(
         clock,
         seed=args.seed,
         venues=[name for name in PORTS if name in venues],
         accounts=accounts_from(args.accounts),
         equity=args.equity,
-        prices=prices_from(args.prices, clock.time(), args.speed),
+        prices=prices,
     )
+    unlisted = sorted(set(prices) - set(world.market.symbols()))
+    if unlisted:
+        raise BadUse(f"--prices: no venue lists {unlisted[0]}; there are {', '.join(world.market.symbols())}")
+    for name, venue in world.venues.items():
+        venue.exchange.subscribe(partial(_tell, name))
+    return world
+
+
+def _tell(venue: str, event: ExchangeEvent) -> None:
+    """One line of log per fill."""
+    fill = event.fill
+    if fill is not None:
+        whose = fill.kind.value if fill.client_id is None else fill.client_id
+        log.info(
+            "%s-%s: %s %s %s at %s, position now %s (%s)",
+            venue,
+            event.account,
+            fill.side.value,
+            plain(fill.quantity),
+            fill.symbol,
+            plain(fill.price),
+            plain(fill.quantity_after),
+            whose,
+        )
 
 
 def ports_from(base: int) -> Mapping[str, int]:

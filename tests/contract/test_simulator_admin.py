@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -202,9 +202,17 @@ def free_base() -> int:
     pytest.skip("no six free ports in 18300-18399")
 
 
-def run(*args: str) -> subprocess.Popen[str]:
+def run(*args: str, environ: Mapping[str, str] = os.environ, descriptors: Sequence[int] = ()) -> subprocess.Popen[str]:
     command = [sys.executable, str(ROOT / "simulator" / "server.py"), *args]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env=environ,
+        pass_fds=descriptors,
+    )
 
 
 @pytest.fixture
@@ -239,6 +247,19 @@ def test_process_life(tmp_path: Path, stopping: list[subprocess.Popen[str]], num
     out, err = process.communicate(timeout=START_S)
     assert (process.returncode, out) == (0, ""), err
     assert not ready.exists()
+
+
+def test_process_tells_pm2_and_goes_with_it(stopping: list[subprocess.Popen[str]]) -> None:
+    ours, its = socket.socketpair()
+    with ours, its:
+        environ = {**os.environ, "NODE_CHANNEL_FD": str(its.fileno())}
+        process = run("--port-base", str(free_base()), environ=environ, descriptors=(its.fileno(),))
+        stopping.append(process)
+        its.close()
+        ours.settimeout(START_S)
+        assert ours.recv(100) == b'"ready"\n'
+    out, err = process.communicate(timeout=START_S)
+    assert (process.returncode, out.count("\n")) == (0, 1), err
 
 
 def test_port_in_use_is_said_and_exits_1(stopping: list[subprocess.Popen[str]]) -> None:

@@ -42,10 +42,14 @@ def test_prices(tmp_path: Path) -> None:
         (["--accounts", "nyse=1"], 2, "nyse"),
         (["--venues", "nyse"], 2, "nyse"),
         (["--prices", "/nowhere/bars.csv"], 1, "/nowhere/bars.csv"),
+        (["--prices", "NOPEUSDT=BARS"], 2, "NOPEUSDT"),
     ],
 )
-def test_impossible_starts(capsys: pytest.CaptureFixture[str], args: list[str], code: int, said: str) -> None:
-    assert main(args) == code
+def test_impossible_starts(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, args: list[str], code: int, said: str
+) -> None:
+    (tmp_path / "bars.csv").write_text(BARS)
+    assert main([arg.replace("BARS", str(tmp_path / "bars.csv")) for arg in args]) == code
     shown = capsys.readouterr()
     assert shown.out == ""
     assert said in shown.err

@@ -12,14 +12,12 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 
 from config.assemble import KnownAccount
-from config.checks import Raw
 from config.models import AccountEntry
-from config.problems import explained
+from config.problems import explained, no_lines
 from config.secret import Secret, resolve
 from config.values import ACCOUNT
 from core.domain import AccountId, MarginMode
 from core.errors import ConfigError
-from core.state import fields
 
 FILE = "credentials.json"
 NATIVE = ("bybit", "blofin", "kucoin", "mexc", "hyperliquid")
@@ -96,6 +94,13 @@ class _Entry:
     venue: str
     name: str
     given: Mapping[str, object]
+
+
+def section(value: object, path: str = "") -> Mapping[str, object]:
+    """An object of the file. Raises ConfigError, never showing what stands there instead."""
+    if not isinstance(value, dict):
+        raise ConfigError(f"{FILE}: {path}" if path else FILE, "must be an object: {...}; correct it")
+    return value
 
 
 def accounts_in(whole: Mapping[str, object], reader: Reader) -> tuple[AccountCredentials, ...]:
@@ -216,21 +221,22 @@ def _older_settings(entry: _Entry) -> AccountEntry:
     given = {name: entry.given[name] for name in AccountEntry.model_fields if name in entry.given}
     if entry.given.get("enabled") is False:
         given.setdefault("mode", "disabled")
-    raw = Raw(FILE, given)
     try:
         return AccountEntry.model_validate(given)
     except ValidationError as error:
-        raise explained(error, FILE, (entry.path,), raw.locate)[0] from None
+        # Not the validator's own words: they show the value, and this file's values are shown nowhere.
+        where = explained(error, FILE, (entry.path,), no_lines)[0].where
+        raise ConfigError(where, "does not take this value; correct it as docs/configuration.md says") from None
 
 
 def _older_margin_mode(entry: _Entry) -> MarginMode | None:
     value = entry.given.get("margin_mode")
     if value is None:
         return None
-    text = fields.text(value, f"{FILE}: {entry.path}.margin_mode")
-    if text not in set(MarginMode):
-        raise ConfigError(f"{FILE}: {entry.path}.margin_mode", f"must be one of {', '.join(MarginMode)}; correct it")
-    return MarginMode(text)
+    for mode in MarginMode:
+        if value == mode.value:
+            return mode
+    raise ConfigError(f"{FILE}: {entry.path}.margin_mode", f"must be one of {', '.join(MarginMode)}; correct it")
 
 
 def _distinct(accounts: list[AccountCredentials]) -> tuple[AccountCredentials, ...]:

@@ -20,15 +20,14 @@ from pathlib import Path
 from types import MappingProxyType
 
 from config.assemble import KnownAccount
-from config.credential_entries import AccountCredentials, Reader, accounts_in
+from config.credential_entries import FILE, AccountCredentials, Reader, accounts_in, section
 from config.home import Home
 from config.problems import listed, nearest
 from config.secret import Secret, parse_dotenv
 from core.errors import ConfigError
 from core.ports import FileOps
-from core.state import RealFileOps, content_hash, fields, loads
+from core.state import RealFileOps, content_hash, loads
 
-FILE = "credentials.json"
 SECTIONS = ("tradingview", "bittensor_sn8", "bybit", "blofin", "kucoin", "mexc", "hyperliquid", "ccxt", "accounts")
 
 
@@ -74,7 +73,7 @@ class CredentialsFile:
             raise ConfigError(FILE, words) from None
         except OSError as error:
             raise ConfigError(FILE, f"cannot be read: {error.strerror or error}; make it readable") from error
-        whole = fields.mapping(loads(data, FILE), FILE)
+        whole = section(loads(data, FILE))
         dotenv, trouble = self._read_dotenv()
         reader = Reader(self._environ, dotenv)
         tokens, token_problems = webhook_tokens(whole, reader)
@@ -153,8 +152,7 @@ def tighten(path: Path, user: int | None = None) -> str:
 def webhook_tokens(whole: Mapping[str, object], reader: Reader) -> tuple[tuple[Secret, ...], tuple[str, ...]]:
     """The webhook's tokens, and what is wrong with those that cannot be used."""
     try:
-        section = fields.mapping(whole.get("tradingview", {}), f"{FILE}: tradingview")
-        given = section.get("webhook_tokens", [])
+        given = section(whole.get("tradingview", {}), "tradingview").get("webhook_tokens", [])
         if not isinstance(given, list):
             raise ConfigError(f"{FILE}: tradingview.webhook_tokens", "must be a list of texts")
     except ConfigError as error:
@@ -172,11 +170,11 @@ def _bittensor(whole: Mapping[str, object], reader: Reader) -> tuple[BittensorCr
     if "bittensor_sn8" not in whole:
         return None, ()
     try:
-        section = fields.mapping(whole["bittensor_sn8"], f"{FILE}: bittensor_sn8")
-        if not any(section.values()):
+        given = section(whole["bittensor_sn8"], "bittensor_sn8")
+        if not any(given.values()):
             return None, ()
-        key = reader.secret(section.get("api_key"), "bittensor_sn8.api_key")
-        endpoint = reader.secret(section.get("endpoint"), "bittensor_sn8.endpoint").reveal()
+        key = reader.secret(given.get("api_key"), "bittensor_sn8.api_key")
+        endpoint = reader.secret(given.get("endpoint"), "bittensor_sn8.endpoint").reveal()
     except ConfigError as error:
         return None, (f"{error}. Bittensor signals cannot be fetched until then.",)
     return BittensorCredentials(key, endpoint), ()

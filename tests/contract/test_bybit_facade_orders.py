@@ -278,6 +278,7 @@ def test_cancelling(changed: dict[str, object], code: int) -> None:
         ({"baseCoin": "ETH"}, ["BTCUSDT"]),
         ({"settleCoin": "USDT"}, []),
         ({"settleCoin": "USDC"}, ["ETHUSDT", "BTCUSDT"]),
+        ({"settleCoin": "USDT", "orderFilter": "StopOrder"}, ["ETHUSDT", "BTCUSDT"]),
         ({"symbol": "BTCUSDT", "settleCoin": "USDT"}, ["ETHUSDT"]),
         ({}, None),
     ],

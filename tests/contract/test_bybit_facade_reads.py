@@ -210,6 +210,8 @@ def test_everything_is_read_late_while_execution_is_asynchronous() -> None:
         (BTC, ["rest"]),
         ({**LINEAR, "settleCoin": "USDT"}, ["eth", "rest"]),
         ({**LINEAR, "baseCoin": "ETH"}, ["eth"]),
+        ({**BTC, "orderFilter": "Order"}, ["rest"]),
+        ({**BTC, "orderFilter": "StopOrder"}, []),
         ({**BTC, "openOnly": 1}, ["cancelled", "filled"]),
         ({**BTC, "orderLinkId": "filled"}, ["filled"]),
         ({**BTC, "orderLinkId": "eth"}, ["eth"]),
@@ -244,6 +246,7 @@ def test_open_and_recent_orders(params: dict[str, object], links: list[str] | No
         ({**LINEAR, "baseCoin": "ETH"}, ["eth"]),
         ({**LINEAR, "orderLinkId": "filled", "symbol": "ETHUSDT"}, ["filled"]),
         ({**LINEAR, "orderLinkId": "rest"}, []),
+        ({**LINEAR, "orderFilter": "tpslOrder"}, []),
         ({}, None),
     ],
 )

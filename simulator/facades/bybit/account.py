@@ -230,3 +230,11 @@ def member_type(call: Call) -> Json:
     """Account types of the UID."""
     uid = UID_BASE + call.exchange.accounts().index(call.account)
     return {"accounts": [{"uid": str(uid), "accountType": ["FUND", UNIFIED]}]}
+
+
+def coins(call: Call) -> Json:
+    """The coins contracts settle in. Nothing can be paid in or out, so they have no chains."""
+    asked = call.params.text("coin")
+    names = sorted({it.instrument.settle for it in call.exchange.listings()})
+    rows = [{"name": name, "coin": name, "remainAmount": "0", "chains": []} for name in names if asked in ("", name)]
+    return {"rows": rows}

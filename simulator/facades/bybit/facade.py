@@ -54,6 +54,7 @@ ROUTES: Mapping[str, Route] = {
     "POST /v5/account/set-limit-px-action": Route(account.set_limit_price_action, Match.OTHER, TRADES, 10),
     "GET /v5/user/query-api": Route(account.query_api, Match.OTHER, READS, 10),
     "GET /v5/user/get-member-type": Route(account.member_type, Match.OTHER, READS, 10),
+    "GET /v5/asset/coin/query-info": Route(account.coins, Match.OTHER, READS, 5),
     "GET /v5/position/list": Route(positions.listed, Match.POSITIONS, READS, 50),
     "POST /v5/position/set-leverage": Route(positions.set_leverage, Match.LEVERAGE, TRADES, 10),
     "POST /v5/position/switch-mode": Route(positions.switch_mode, Match.OTHER, TRADES, 10),

@@ -16,6 +16,7 @@ from core.domain import ZERO, OrderKind, Side, TimeInForce
 from simulator.facades.bybit.codes import MESSAGES, NO_SUCH_ORDER, NOTHING_TO_REDUCE, POSITION_LIMIT, PRICE_LIMIT
 from simulator.facades.bybit.context import Call
 from simulator.facades.bybit.details import position_limit, price_limit
+from simulator.facades.bybit.queries import plain_orders
 from simulator.facades.bybit.wire import Json, Refusal, on, refuse_parameter
 from simulator.model import Listing, NewOrder, Order, PositionSide, PositionView, Reason, Refused
 
@@ -190,7 +191,7 @@ def cancel(call: Call) -> Json:
 def cancel_all(call: Call) -> Json:
     """Of a symbol, a base coin or a settle coin; the newest 500."""
     call.linear()
-    wanted = call.chosen("symbol", "baseCoin", "settleCoin")
+    wanted = plain_orders(call, call.chosen("symbol", "baseCoin", "settleCoin"))
     resting = call.exchange.orders(call.account, open_only=True)
     chosen = [order for order in resting if wanted(call.exchange.listing(order.symbol))][:CANCELLED_AT_ONCE]
     return {"list": [ids(call.exchange.cancel(call.account, order.order_id)) for order in chosen], "success": "1"}

@@ -13,7 +13,7 @@ from core.domain import ZERO, OrderKind, Side, TimeInForce
 from simulator.facades.bybit.context import LINEAR, Call
 from simulator.facades.bybit.positions import POSITION_IDX
 from simulator.facades.bybit.wire import Json, Page, money, on, refuse_parameter
-from simulator.model import Order, OrderState
+from simulator.model import Listing, Order, OrderState
 
 RECENT_CLOSED = 500
 DAY_MS = 86_400_000
@@ -61,7 +61,7 @@ def realtime(call: Call) -> Json:
     page = Page.of(call.params, 20, 50)
     if call.category() != LINEAR:
         return {"list": [], "nextPageCursor": "", "category": call.category()}
-    wanted = call.chosen("symbol", "baseCoin", "settleCoin")
+    wanted = plain_orders(call, call.chosen("symbol", "baseCoin", "settleCoin"))
     with_closed = call.params.integer("openOnly", 0, 0, 2) == 1
     named = by_id(call)
     if named is not None:
@@ -95,10 +95,14 @@ def history(call: Call) -> Json:
 def any_or_chosen(call: Call) -> Callable[[Order], bool]:
     """Like `Call.chosen`, but no filter at all is allowed."""
     names = ("symbol", "baseCoin", "settleCoin")
-    if not any(call.params.text(name) for name in names):
-        return lambda order: True
-    wanted = call.chosen(*names)
+    some = any(call.params.text(name) for name in names)
+    wanted = plain_orders(call, call.chosen(*names) if some else lambda listing: True)
     return lambda order: wanted(call.exchange.listing(order.symbol))
+
+
+def plain_orders(call: Call, wanted: Callable[[Listing], bool]) -> Callable[[Listing], bool]:
+    """The filter, or one that lets nothing through where only conditional orders are asked for: there are none."""
+    return wanted if call.params.text("orderFilter", "Order") == "Order" else lambda listing: False
 
 
 def by_id(call: Call) -> list[Order] | None:

@@ -17,6 +17,7 @@ from typing import Any
 
 from cli.errors import UserError
 from config.home import CHECKOUT, Home
+from config.process import EXIT_INVALID
 
 MAX_PM2_HOME_CHARS = 99  # its sockets stand inside, and a socket's path ends at 108
 COMMAND_DEADLINE_S = 90.0
@@ -35,6 +36,12 @@ class App:
     restarts: int
     started_at: float
     logs: tuple[Path, ...]
+    exit_code: int | None = None
+
+    @property
+    def gave_up(self) -> bool:
+        """Whether it ended itself for good; PM2 then says "waiting restart" for ever."""
+        return not self.runs and self.exit_code == EXIT_INVALID
 
     @property
     def runs(self) -> bool:
@@ -126,6 +133,7 @@ def _app(entry: Mapping[str, Any]) -> App:
         restarts=int(env.get("restart_time") or 0),
         started_at=float(env.get("pm_uptime") or 0) / 1000 if pid else 0.0,
         logs=tuple(Path(log) for log in logs if log),
+        exit_code=env.get("exit_code"),
     )
 
 

@@ -37,7 +37,11 @@ def up(args: argparse.Namespace) -> int:
     started = start_missing(home, SERVICES)
     for name in SERVICES:
         print(f"{label}: {name} {'started' if name in started else 'was already running'}")
-    wait_healthy(home, SERVICES)
+    try:
+        wait_healthy(home, SERVICES)
+    except UserError as error:
+        hint = f"What runs was left running. `./run logs{flag(home)}` shows more, `./run up{flag(home)}` tries again."
+        raise UserError(f"{error}\n{hint}") from error
     print(f"{label}: everything runs. `./run status{flag(home)}` looks, `./run down{flag(home)}` stops.")
     return 0
 
@@ -114,7 +118,7 @@ def wait_healthy(home: Home, names: Collection[str], since: float = 0.0, deadlin
         waiting = {name: problem for name in names if (problem := ailment(home, name, apps.get(name), since))}
         if not waiting:
             return
-        if time.monotonic() > end:
+        if time.monotonic() > end or any(apps[name].gave_up for name in waiting if name in apps):
             raise UserError(sick(home, waiting, apps))
         time.sleep(POLL_S)
 
@@ -123,6 +127,8 @@ def ailment(home: Home, name: str, app: App | None, since: float) -> str:
     """Why a process is not well, '' when it is."""
     if app is None:
         return "PM2 does not keep it"
+    if app.gave_up:
+        return "it ended because its configuration is invalid, and `./run up` starts it again"
     if not app.runs:
         return f"it does not run (PM2 says {app.status})"
     if name == SIMULATOR:

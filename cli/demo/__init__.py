@@ -104,7 +104,7 @@ def once(first_port: int) -> int:
             result |= outcome(look(house), accounts, sent_at) | {"converged": not reason, "reason": reason or None}
         except UserError as error:
             result["reason"] = str(error)
-            console.print(str(error), style="red", markup=False)
+            console.print(str(error), style="red", markup=False, soft_wrap=True, highlight=False)
         finally:
             if home.is_demo:
                 console.print("Stopping everything.")

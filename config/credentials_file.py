@@ -28,6 +28,8 @@ from core.errors import ConfigError
 from core.ports import FileOps
 from core.state import RealFileOps, content_hash, loads
 
+__all__ = ["FILE", "BittensorCredentials", "Credentials", "CredentialsFile", "read_dotenv", "tighten", "webhook_tokens"]
+
 SECTIONS = ("tradingview", "bittensor_sn8", "bybit", "blofin", "kucoin", "mexc", "hyperliquid", "ccxt", "accounts")
 
 

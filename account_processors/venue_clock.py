@@ -18,6 +18,9 @@ MAX_AGE_S = 120.0
 SLACK_S = 0.05
 """Rounding to milliseconds and drift between two samples; intervals further apart mean that a clock was set."""
 
+MAX_AHEAD_MS = 900
+"""How far a burst of stamps may run ahead of the clock; venues take up to a second."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Sample:
@@ -32,7 +35,7 @@ class _Sample:
 
 
 class VenueClock:
-    """Venue time for one key, and stamps in it that never repeat or go back."""
+    """Venue time for one key, and stamps in it that do not repeat."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -59,8 +62,13 @@ class VenueClock:
         return self._clock.time() + (self.offset_s or 0.0)
 
     def stamp_ms(self) -> int:
-        """The venue's time in milliseconds, later than every stamp before."""
-        self._last_stamp_ms = max(int(self.now() * 1000), self._last_stamp_ms + 1)
+        """The venue's time in milliseconds, later than every stamp before.
+
+        Unless the venue's clock was set back: stamps so far ahead would be refused until it caught up.
+        """
+        now_ms = int(self.now() * 1000)
+        following_ms = self._last_stamp_ms + 1
+        self._last_stamp_ms = following_ms if now_ms < following_ms <= now_ms + MAX_AHEAD_MS else now_ms
         return self._last_stamp_ms
 
     def local(self, venue_time_s: float) -> float:

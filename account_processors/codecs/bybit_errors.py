@@ -1,8 +1,9 @@
 """What Bybit's answers to a send prove. One table; everything that is not in it proves nothing.
 
 Meanings are those of the official error page (https://bybit-exchange.github.io/docs/v5/error, section UTA) in our own
-words. A code stands here only if the page says that the request was refused before it could reach matching: the
-address, the key, the request or the account failed a check. Left out on purpose, so that they are `Ambiguous`:
+words; 110074 is not on it, but in the venue's answers. A code stands here only if it says that the request was refused
+before it could reach matching: the address, the key, the request or the account failed a check. Left out on purpose, so
+that they are `Ambiguous`:
 
 * 429, 10000, 10016, 10019: overload, time-out and server errors. The order may have been taken.
 * 10014, 110072: a duplicate. An order with this id exists.

@@ -30,6 +30,7 @@ from core.domain import (
     Symbol,
     TimeInForce,
 )
+from core.errors import Lost
 from core.ports import AccountProcessor, Clock, Request, Response, Stream, StreamRequest, Transport
 from simulator.admin import Admin
 from simulator.memory import MemoryTransport
@@ -57,14 +58,17 @@ class Chance:
 
 @dataclass
 class Recorder:
-    """A transport that remembers what went through it."""
+    """A transport that remembers what went through it. The `lose`-th request (0: none) is lost on its way."""
 
     inner: Transport
     sent: list[Request] = field(default_factory=list)
     got: list[Response] = field(default_factory=list)
+    lose: int = 0
 
     async def send(self, request: Request) -> Response:
         self.sent.append(request)
+        if len(self.sent) == self.lose:
+            raise Lost("connection reset")
         response = await self.inner.send(request)
         self.got.append(response)
         return response

@@ -7,6 +7,8 @@ run, time jumps to the next timer. Such a loop does no real I/O and uses no thre
 from __future__ import annotations
 
 import asyncio
+import os
+import random
 import selectors
 import time
 from collections.abc import Coroutine
@@ -94,3 +96,16 @@ def run_virtual(main: Coroutine[Any, Any, T], loop: VirtualLoop) -> T:
         if left:
             loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
         loop.close()
+
+
+class SystemEntropy:
+    """`ports.Entropy` of the machine: ids from the operating system's generator, jitter from a seeded one."""
+
+    def __init__(self) -> None:
+        self._jitter = random.SystemRandom()
+
+    def bytes(self, n: int) -> bytes:
+        return os.urandom(n)
+
+    def uniform(self, low: float, high: float) -> float:
+        return self._jitter.uniform(low, high)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -31,20 +31,12 @@ EMPTY = Version(0, None, MappingProxyType({}), Halt.NONE, MappingProxyType({}))
 
 
 class SignalManager:
-    """Reads sources and settings into versions, and reports what was executed to the depth cache.
+    """Reads sources and settings into versions, and keeps what every account has executed of them."""
 
-    `on_confirmed` receives (account, {symbol: generation}) once per account and cycle.
-    """
-
-    def __init__(
-        self,
-        settings_source: SettingsSource,
-        signal_source: SignalSource,
-        on_confirmed: Callable[[AccountId, Mapping[Symbol, int]], None],
-    ) -> None:
+    def __init__(self, settings_source: SettingsSource, signal_source: SignalSource) -> None:
         self._settings_source = settings_source
         self._signal_source = signal_source
-        self._on_confirmed = on_confirmed
+        self._confirmed: dict[AccountId, Mapping[Symbol, int]] = {}
         self._version = EMPTY
 
     @property
@@ -78,8 +70,15 @@ class SignalManager:
         return self._settings_source.halt()
 
     def confirm_execution(self, account: AccountId, confirmed: Mapping[Symbol, int]) -> None:
-        """Reports the generations an account reached; called once per account and cycle."""
-        self._on_confirmed(account, confirmed)
+        """Takes note of the generations an account reached; called once per account and cycle.
+
+        What converged in an earlier cycle stays confirmed while another symbol is still on its way.
+        """
+        self._confirmed[account] = {**self._confirmed.get(account, {}), **confirmed}
+
+    def confirmed(self, account: AccountId) -> Mapping[Symbol, int]:
+        """symbol -> newest generation the account reached, since this process started."""
+        return self._confirmed.get(account, {})
 
 
 def _sources_of(settings: Settings) -> set[SourceName]:

@@ -72,6 +72,10 @@ class SymbolView:
     sighting: Sighting | None = None
     held: deque[tuple[float, Decimal]] = field(default_factory=deque)
     """(instant, contracts) this symbol held or was expected to hold, newest last."""
+    seq: int | None = None
+    """Highest sequence number a read of the symbol has shown."""
+    seq_at_send: int | None = None
+    """`seq` when the last order was sent: a read beyond it has seen something happen since."""
     price: Price | None = None
     absent_at: dict[int, float] = field(default_factory=dict)
     """Intent number -> instant of its first absence that counts."""
@@ -214,6 +218,8 @@ class Account:
             view.sighting = Sighting(position.contracts, positions.sent_at, positions.sent_at)
         else:
             view.sighting = view.sighting.again(position.contracts, positions.sent_at)
+        if position.seq is not None:
+            view.seq = max(position.seq, view.seq if view.seq is not None else position.seq)
         if position.leverage is not None:
             found = Leverage(symbol, position.leverage, position.margin_mode)
             self.details[symbol] = (found, positions.received_at)

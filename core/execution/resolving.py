@@ -37,19 +37,21 @@ async def resolve(account: Account, symbol: Symbol, position: Position, position
 
 
 def _proven_by(account: Account, intent: Intent, position: Position, positions: Positions) -> bool:
-    """Whether a read sent after the ack shows exactly what a complete fill would make.
+    """Whether a read sent after the ack shows exactly what a complete fill would make, and cannot be an older one.
 
-    Not where the symbol held that very amount lately: then a stale read could show it too.
+    It cannot where the venue numbers its positions and this one is beyond what was seen before the order, or where the
+    symbol did not hold that very amount lately, so that no stale read could show it.
     """
-    memory = account.memory.of(intent.order.symbol)
-    if intent.state is not IntentState.ACKED or memory.baseline is None:
+    symbol = intent.order.symbol
+    memory, view = account.memory.of(symbol), account.view(symbol)
+    if intent.state is not IntentState.ACKED or memory.baseline is None or positions.sent_at < intent.prepared_at:
         return False
     expected = memory.baseline + intent.order.signed
-    if position.contracts != expected or account.held_lately(intent.order.symbol, expected):
+    if position.contracts != expected:
         return False
-    if memory.last_seq is not None and position.seq is not None and position.seq <= memory.last_seq:
-        return False
-    return positions.sent_at >= intent.prepared_at
+    if position.seq is not None and view.seq_at_send is not None:
+        return position.seq > view.seq_at_send
+    return not account.held_lately(symbol, expected)
 
 
 async def _look_up(account: Account, intent: Intent, view: SymbolView) -> None:

@@ -264,7 +264,7 @@ class SymbolCycle:
             return False
         account.hold_value(self._symbol, memory.baseline)
         view = account.view(self._symbol)
-        view.lookup_due = 0.0
+        view.lookup_due, view.seq_at_send = 0.0, view.seq
         fenced = now.position.contracts
         if now.verdict.verdict is Verdict.LAGGING:
             fenced = toward_zero(fenced, memory.baseline)

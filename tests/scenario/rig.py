@@ -135,6 +135,20 @@ def settings_for(
     )
 
 
+class _WatchedManager(SignalManager):
+    """The real manager, with its confirmations noted for the test."""
+
+    def __init__(
+        self, settings: GivenSettings, signals: GivenSignals, seen: list[tuple[AccountId, Mapping[Symbol, int]]]
+    ) -> None:
+        super().__init__(settings, signals)
+        self._seen = seen
+
+    def confirm_execution(self, account: AccountId, confirmed: Mapping[Symbol, int]) -> None:
+        self._seen.append((account, dict(confirmed)))
+        super().confirm_execution(account, confirmed)
+
+
 class Rig:
     """The engine and its world. `boot` starts a fresh engine on the same disk, as a restart would."""
 
@@ -178,9 +192,7 @@ class Rig:
             accounts.append(Account(account, processor, self.clock, entropy, self.events.append))
         self.lock = HeldLock()
         self.confirmed: list[tuple[AccountId, Mapping[Symbol, int]]] = []
-        self.manager = SignalManager(
-            self.settings, self.signals, lambda a, c: self.confirmed.append((a, dict(c)))
-        )
+        self.manager = _WatchedManager(self.settings, self.signals, self.confirmed)
         opener = Opener(JOURNALS, self.disk, entropy, inline, lambda account: self.lock, self.published.cache.get)
         self.executor = TradeExecutor(accounts, self.manager, opener, self.published, self.clock)
 
@@ -250,8 +262,9 @@ class Rig:
         return max((abs(Decimal(f["position_after"])) for f in fills), default=Decimal(0))
 
     def target(self, symbol: Symbol, account: str = "main") -> Decimal:
-        """The stored size in base units, as the status shows it."""
-        return Decimal(self.published.statuses[self.ids[account]]["symbols"][symbol]["target"])
+        """The stored size in base units, as the status shows it; NaN, equal to nothing, where there is none."""
+        shown = self.published.statuses[self.ids[account]]["symbols"].get(symbol, {}).get("target")
+        return Decimal("NaN") if shown is None else Decimal(shown)
 
     def sent(self) -> list[OrderSent]:
         return [event for event in self.events if isinstance(event, OrderSent)]

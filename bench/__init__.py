@@ -1,0 +1,1 @@
+"""Measurements of the real parts, as ratios in one run: `./run bench NAME [--json]`."""

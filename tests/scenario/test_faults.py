@@ -1,0 +1,234 @@
+"""Venues that misbehave: the ledger ends at the target within the fence + 10 s, and is never above it in between."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from core.domain import Symbol
+from core.events import GenerationSized
+from tests.scenario.rig import BTC, ETH, Rig
+
+FENCE_S = 5.0
+WITHIN_S = FENCE_S + 10.0
+
+CASES: list[tuple[str, str, dict[str, Any]]] = [
+    ("order_create", "drop_after", {}),
+    ("order_create", "drop_before", {}),
+    ("order_create", "hang", {"landed": True}),
+    ("order_create", "hang", {"landed": False}),
+    ("order_create", "garbage", {"landed": True}),
+    ("order_create", "garbage", {"landed": False}),
+    ("order_create", "empty", {"landed": True}),
+    ("order_create", "empty", {"landed": False}),
+    ("order_create", "reset", {"landed": True}),
+    ("order_create", "reset", {"landed": False}),
+    ("order_create", "status", {"value": 502, "landed": True}),
+    ("order_create", "status", {"value": 502, "landed": False}),
+    ("order_create", "status", {"value": 429, "landed": False}),
+    ("order_create", "delay_ms", {"value": 4000}),
+    ("order_create", "partial_fill", {"value": "0.5"}),
+    ("order_create", "accept_duplicate_ids", {"count": 0}),
+    ("positions", "drop_before", {}),
+    ("positions", "hang", {}),
+    ("positions", "garbage", {}),
+    ("positions", "empty", {}),
+    ("positions", "status", {"value": 502}),
+    ("positions", "stale_positions_ms", {"value": 10_000, "count": 8}),
+    ("order_query", "garbage", {"count": 3}),
+    ("order_query", "status", {"value": 502, "count": 3}),
+    ("equity", "status", {"value": 502}),
+    ("prices", "empty", {}),
+    ("instruments", "reset", {}),
+    ("leverage", "drop_after", {}),
+    ("any", "status", {"value": 502, "count": 4}),
+]
+
+
+def arm(rig: Rig, match: str, kind: str, more: dict[str, Any]) -> None:
+    rig.sim.admin.fault({"venue": "bybit", "match": match, "kind": kind, "count": 1, **more})
+
+
+async def keep_cycling(rig: Rig, seconds: float) -> float | None:
+    """Cycles for `seconds`; returns when the ledger reached BTC's target for good (None: never)."""
+    began, reached = rig.clock.monotonic(), None
+    while rig.clock.monotonic() < began + seconds:
+        results = await rig.cycle()
+        there = rig.position(BTC) == rig.target(BTC)
+        reached = (reached if reached is not None else rig.clock.monotonic() - began) if there else None
+        due = min(result.next_due for result in results)
+        await asyncio.sleep(min(max(due - rig.clock.time(), 0.001), 1.0))
+    return reached
+
+
+@pytest.mark.parametrize(("match", "kind", "more"), CASES, ids=[f"{m}-{k}-{v}" for m, k, v in CASES])
+@pytest.mark.parametrize("story", [("0.5",), ("0.25", "0.5"), ("0.5", "-0.5"), ("0.5", "0")], ids="-".join)
+def test_one_fault(match: str, kind: str, more: dict[str, Any], story: tuple[str, ...]) -> None:
+    rig = Rig()
+
+    async def scene() -> None:
+        await rig.settle()
+        for depth in story[:-1]:
+            rig.signal(BTC, depth)
+            await rig.settle()
+            await asyncio.sleep(2)
+        bound = max(abs(rig.position(BTC)), Decimal(0))
+        arm(rig, match, kind, more)
+        rig.signal(BTC, story[-1])
+        reached = await keep_cycling(rig, 40.0)
+        assert reached is not None, rig.states()
+        assert reached <= WITHIN_S, rig.states()
+        assert rig.highest(BTC) <= max(bound, abs(rig.target(BTC)))
+        assert rig.states()[BTC][0] == "CONVERGED"
+        creations = rig.sim.admin.ledger()["venues"]["bybit"]["requests"]
+        assert creations["over_limit"] == 0
+        ids = [order["client_id"] for order in rig.ledger()["orders"]]
+        assert len(ids) == len(set(ids)), "a client id was sent twice"
+
+    rig.run(scene())
+
+
+@pytest.mark.parametrize("name", ["positions", "equity", "prices"])
+def test_an_absent_input_makes_no_order(name: str) -> None:
+    rig = Rig()
+
+    async def scene() -> None:
+        await rig.settle()
+        arm(rig, name, "status", {"value": 502, "count": 0})
+        rig.signal(BTC, "0.5")
+        for _ in range(10):
+            await rig.cycle()
+            await asyncio.sleep(1)
+        assert not rig.sent()
+        rig.sim.admin.clear_faults()
+        await asyncio.sleep(1)
+        await rig.settle()
+        assert rig.position(BTC) == rig.target(BTC) != 0
+
+    rig.run(scene())
+
+
+# --- the account as a whole -------------------------------------------------------------------------------------------
+
+
+def account_state(rig: Rig) -> tuple[str, str]:
+    status = rig.published.statuses[rig.ids["main"]]
+    return status["state"], status["because"]
+
+
+async def blocked_then_well(rig: Rig, mend: Any, word: str) -> None:
+    """The account is BLOCKED for `word`, sends nothing, and trades by itself once `mend` was called."""
+    rig.signal(BTC, "0.5")
+    for _ in range(3):
+        await rig.cycle()
+        await asyncio.sleep(1)
+    state, because = account_state(rig)
+    assert state == "BLOCKED"
+    assert word in because
+    assert rig.position(BTC) == 0
+    mend()
+    await keep_cycling(rig, 130.0)
+    assert account_state(rig)[0] == "OK"
+    assert rig.position(BTC) == rig.target(BTC) != 0
+
+
+def test_a_hedge_mode_account_is_blocked_until_it_is_one_way() -> None:
+    rig = Rig()
+    place = {"venue": "bybit", "account": "main"}
+    rig.sim.admin.account({**place, "position_mode": "hedge"})
+    rig.run(blocked_then_well(rig, lambda: rig.sim.admin.account({**place, "position_mode": "one_way"}), "One-Way"))
+
+
+def test_an_account_that_may_not_trade_is_blocked_until_it_may() -> None:
+    rig = Rig()
+    place = {"venue": "bybit", "account": "main"}
+    rig.sim.admin.account({**place, "can_trade": False})
+    rig.run(blocked_then_well(rig, lambda: rig.sim.admin.account({**place, "can_trade": True}), "trade"))
+
+
+def test_a_clock_two_seconds_off_blocks_until_it_is_right() -> None:
+    rig = Rig()
+    rig.sim.admin.clock({"venue": "bybit", "offset_ms": 2000})
+    rig.run(blocked_then_well(rig, lambda: rig.sim.admin.clock({"venue": "bybit", "offset_ms": 0}), "clock"))
+
+
+def test_an_unreachable_venue_blocks_only_until_it_answers() -> None:
+    rig = Rig()
+    rig.sim.transport.set_reachable("bybit", False)
+    rig.run(blocked_then_well(rig, lambda: rig.sim.transport.set_reachable("bybit", True), "cannot be asked"))
+
+
+# --- chance -----------------------------------------------------------------------------------------------------------
+
+KINDS: list[tuple[str, Any]] = [
+    ("drop_before", None), ("drop_after", None), ("hang", None), ("garbage", None), ("empty", None), ("status", 502),
+    ("status", 429), ("reset", None), ("delay_ms", 3000), ("stale_positions_ms", 10_000), ("partial_fill", "0.5"),
+    ("accept_duplicate_ids", None),
+]  # fmt: skip
+MATCHES = ["order_create", "order_query", "positions", "equity", "prices", "instruments", "leverage", "any"]
+ONLY: dict[str, str] = {
+    "stale_positions_ms": "positions", "partial_fill": "order_create", "accept_duplicate_ids": "order_create",
+}  # fmt: skip
+
+
+def arm_by_chance(rig: Rig, chance: random.Random) -> None:
+    kind, value = chance.choice(KINDS)
+    match = ONLY.get(kind) or chance.choice(MATCHES)
+    more: dict[str, Any] = {"count": chance.randint(1, 12 if kind == "stale_positions_ms" else 3)}
+    if value is not None:
+        more["value"] = value
+    arm(rig, match, kind, more)
+
+
+async def chaotic(rig: Rig, chance: random.Random) -> None:
+    """Signals, faults and crashes by chance; then everything is mended and must settle at the targets."""
+    await rig.cycle()
+    for _ in range(chance.randint(2, 6)):
+        rig.signal(chance.choice([BTC, ETH]), chance.choice(["0.5", "-0.5", "0.25", "-0.2", "0", "0.4"]))
+        for _ in range(chance.randint(0, 3)):
+            arm_by_chance(rig, chance)
+        end_s = rig.clock.monotonic() + chance.choice([0.3, 3, 15, 40])
+        while rig.clock.monotonic() < end_s:
+            cycle = asyncio.ensure_future(rig.cycle())
+            if chance.random() < 0.15:
+                await asyncio.sleep(chance.random() * 0.3)
+                if not cycle.done():
+                    cycle.cancel()
+                    await asyncio.gather(cycle, return_exceptions=True)
+                    rig.disk.crash(torn=chance.random() < 0.5)
+                    rig.boot()
+                    continue
+            due = min(result.next_due for result in await cycle)
+            await asyncio.sleep(min(max(due - rig.clock.time(), 0.001), 5))
+    rig.sim.admin.clear_faults()
+    await rig.settle(within_s=200)
+
+
+def never_above(rig: Rig, symbol: Symbol) -> None:
+    """Every fill that grew the position stayed within what was sized by then (the last two generations: an order of
+    the one before may land late)."""
+    sized = [(e.at, abs(e.contracts)) for e in rig.events if isinstance(e, GenerationSized) and e.symbol == symbol]
+    before = Decimal(0)
+    for fill in rig.ledger()["fills"]:
+        if fill["symbol"] == symbol:
+            after = Decimal(fill["position_after"])
+            bound = max([size for at, size in sized if at <= fill["time"]][-2:], default=Decimal(0))
+            assert abs(after) <= max(bound, abs(before)), f"{after} of {bound}: {fill}"
+            before = after
+
+
+@pytest.mark.parametrize("seed", range(120))
+def test_chance(seed: int) -> None:
+    chance = random.Random(seed)
+    rig = Rig(seed=seed, rtt_s=chance.choice([0.0, 0.02, 0.08]))
+    rig.run(chaotic(rig, chance))
+    for symbol in (BTC, ETH):
+        target = rig.published.statuses[rig.ids["main"]]["symbols"][symbol]["target"]
+        assert rig.position(symbol) == Decimal(target or 0), rig.states()
+        assert rig.states()[symbol][0] in ("CONVERGED", "NO_SIGNAL", "HELD")
+        never_above(rig, symbol)
+    assert not [event for event in rig.events if "fault of this program" in str(getattr(event, "because", ""))]

@@ -185,6 +185,12 @@ def test_book_is_ordered_on_the_tick_and_around_the_price(price: Decimal, tick: 
     assert all(level.contracts >= it.lot and not level.contracts % it.lot for level in bids + asks)
 
 
+def test_book_without_spread_is_never_crossed() -> None:
+    flat = BookShape(spread=ZERO, step=SHAPE.step, level_notional=SHAPE.level_notional, levels=1)
+    bid, ask = (next(levels_around(MARK, side, flat, instrument())) for side in (BUY, SELL))
+    assert (bid.price, ask.price) == (D(100), D("100.5"))
+
+
 def test_book_has_its_depth() -> None:
     asks = list(levels_around(D(50_000), SELL, SHAPE, instrument(lot="0.001")))
     assert asks == [Level(D(50_005) + 5 * n, D(2)) for n in range(5)]

@@ -77,7 +77,9 @@ def test_probability_is_seeded() -> None:
     def run(seed: int) -> list[bool]:
         faults = Faults(seed)
         inject(faults, kind="reset", probability="0.3")
-        return [verdict is not CLEAN for verdict in verdicts(faults, ORDER, 400)]
+        met = [verdict is not CLEAN for verdict in verdicts(faults, ORDER, 400)]
+        assert faults.all()[0].hits == sum(met)
+        return met
 
     assert run(7) == run(7) != run(8)
     assert 80 < sum(run(7)) < 160

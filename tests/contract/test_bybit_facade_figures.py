@@ -35,6 +35,7 @@ def test_executions_by_kind() -> None:
     assert [row["seq"] for row in rows] == sorted((row["seq"] for row in rows), reverse=True)
     assert len(door.get("/v5/execution/list", **LINEAR, execType="Trade").rows) == 2
     assert len(door.get("/v5/execution/list", **LINEAR, orderLinkId="mine", execType="AdlTrade").rows) == 0
+    assert len(door.get("/v5/execution/list", **LINEAR, orderId=rows[3]["orderId"], orderLinkId="no").rows) == 1
     assert len(door.get("/v5/execution/list", **LINEAR, symbol="ETHUSDT").rows) == 0
     assert len(door.get("/v5/execution/list", **LINEAR, settleCoin="USDC").rows) == 0
 

@@ -52,6 +52,7 @@ def leverage(door: Door, buy: object, sell: object | None = None, symbol: str = 
         ({"orderType": "Limit"}, 10001),
         ({"orderType": "Limit", "price": "0"}, 10001),
         ({"orderType": "Limit", "price": "49000.05"}, 10001),
+        ({"orderType": "Limit", "price": "60000.05"}, 10001),
         ({"orderType": "Limit", "price": "2000000"}, 10001),
         ({"orderType": "Limit", "price": "49000", "timeInForce": "FOK"}, 10001),
         ({"orderType": "Limit", "price": "49000", "timeInForce": "PostOnly"}, 10001),
@@ -231,6 +232,15 @@ def test_the_remainder_of_an_ioc_is_cancelled() -> None:
     assert door.position()["size"] == "0.006"
 
 
+def test_a_limit_that_fills_in_part_rests_on() -> None:
+    door = pinned()
+    with door.exchange.under(Conditions(partial_fill=Decimal("0.5"))):
+        door.order(orderType="Limit", price="50400", orderLinkId="half")
+    (row,) = door.get("/v5/order/realtime", **LINEAR).rows
+    shown = ("orderLinkId", "orderStatus", "qty", "cumExecQty", "leavesQty", "rejectReason")
+    assert [row[name] for name in shown] == ["half", "PartiallyFilled", "0.012", "0.006", "0.006", "EC_NoError"]
+
+
 def test_a_limit_rests_fills_and_can_be_cancelled() -> None:
     door = pinned()
     placed = door.order(orderType="Limit", price="49700", orderLinkId="rest").result
@@ -259,6 +269,8 @@ def test_a_limit_rests_fills_and_can_be_cancelled() -> None:
         ({"orderId": "nothing"}, 110001),
         ({"orderLinkId": "nothing"}, 110001),
         ({"orderLinkId": "rest", "symbol": "ETHUSDT"}, 110001),
+        ({"orderId": "rest", "symbol": "ETHUSDT"}, 110001),
+        ({"orderId": "rest", "orderLinkId": "filled"}, 0),
         ({"orderLinkId": "rest", "symbol": None}, 10001),
         ({"orderLinkId": "filled"}, 110001),
         ({"orderLinkId": "rest"}, 0),
@@ -267,7 +279,9 @@ def test_a_limit_rests_fills_and_can_be_cancelled() -> None:
 def test_cancelling(changed: dict[str, object], code: int) -> None:
     door = pinned()
     door.order(orderLinkId="filled")
-    door.order(orderType="Limit", price="49700", orderLinkId="rest")
+    rest = door.order(orderType="Limit", price="49700", orderLinkId="rest").result["orderId"]
+    if changed.get("orderId") == "rest":
+        changed = {**changed, "orderId": rest}
     assert cancel(door, **changed).code == code
 
 

@@ -185,12 +185,15 @@ def test_positions_read_late_under_a_fault() -> None:
 def test_everything_is_read_late_while_execution_is_asynchronous() -> None:
     door = pinned(read_lag_s=0.5)
     placed = door.order(orderLinkId="slow").result
+    rests = resting(door, symbol="ETHUSDT", price="2970", qty="0.1").result
     ledger = door.exchange.positions("main")
     assert [view.contracts for view in ledger] == [Decimal("0.012")]
     ways: list[Callable[[], Any]] = [
         lambda: door.get("/v5/position/list", **LINEAR, settleCoin="USDT").rows,
         lambda: door.get("/v5/order/realtime", **BTC, orderLinkId="slow").rows,
         lambda: door.get("/v5/order/realtime", **BTC, orderId=placed["orderId"]).rows,
+        lambda: door.get("/v5/order/realtime", **BTC, orderId=rests["orderId"]).rows,
+        lambda: door.get("/v5/order/realtime", **LINEAR, baseCoin="ETH").rows,
         lambda: door.get("/v5/order/history", **LINEAR, orderLinkId="slow").rows,
         lambda: door.get("/v5/execution/list", **LINEAR, orderLinkId="slow").rows,
         lambda: door.get("/v5/execution/list", **BTC).rows,

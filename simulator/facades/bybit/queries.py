@@ -127,8 +127,9 @@ def closed(call: Call) -> list[Order]:
 
 
 def kept(call: Call, order: Order) -> bool:
+    """Whether a closed order can still be queried."""
     age_ms = call.now_ms() - call.stamp_ms(order.updated_at)
-    return order.open or age_ms <= (FILLED_KEPT_MS if order.filled else UNFILLED_KEPT_MS)
+    return age_ms <= (FILLED_KEPT_MS if order.filled else UNFILLED_KEPT_MS)
 
 
 def orders_page(call: Call, found: list[Order], page: Page) -> Json:

@@ -13,7 +13,7 @@ from config.assemble import KnownAccount
 from config.home import Home
 from config.reload import FileSettings
 from config.signal_files import SignalFiles
-from core.domain import AccountId, SourceName
+from core.domain import AccountId, SourceName, SourceReading
 from core.ports import FileIdentity
 from core.state import RealFileOps, format_instant
 
@@ -115,3 +115,8 @@ class House:
 
 TRADINGVIEW = SourceName("tradingview")
 BITTENSOR = SourceName("bittensor")
+BOTH = {"BTCUSDT": "0.5", "ETHUSDT": "-0.25"}
+
+
+def read(files: SignalFiles) -> SourceReading:
+    return files.readings([TRADINGVIEW])[TRADINGVIEW]

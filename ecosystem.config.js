@@ -46,9 +46,8 @@ const apps = [
 const demo = path.join(home, 'demo.json');
 if (fs.existsSync(demo)) {
   const { seed, simulator_port: port, accounts } = JSON.parse(fs.readFileSync(demo, 'utf8'));
-  const simulator = app('venue-simulator', 'simulator/server.py', '--seed', String(seed), '--port-base', String(port),
-    '--accounts', accounts, '--ready-file', path.join(home, 'state', 'simulator.jsonl'));
-  apps.unshift({ ...simulator, wait_ready: false }); // it says so in its ready file
+  apps.unshift(app('venue-simulator', 'simulator/server.py', '--seed', String(seed), '--port-base', String(port),
+    '--accounts', accounts, '--ready-file', path.join(home, 'state', 'simulator.jsonl')));
 }
 
 module.exports = { apps };

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import itertools
 import os
+import weakref
 from pathlib import Path
 
 from core.ports import FileIdentity, FileOps
@@ -15,6 +16,8 @@ DIR_MODE = 0o700
 LEFTOVER_AGE_S = 3600.0
 
 _numbers = itertools.count(1)
+_durable: weakref.WeakKeyDictionary[FileOps, dict[Path, int]] = weakref.WeakKeyDictionary()
+"""Per disk: folders that `ensure_dir` made durable, and which inode that was."""
 
 
 class RealFileOps:
@@ -108,9 +111,13 @@ def write_atomic(ops: FileOps, path: Path, data: bytes) -> None:
 def ensure_dir(ops: FileOps, path: Path) -> None:
     """Makes `path` and what is missing above it, and makes durable what may have been there only in memory.
 
-    Syncs every folder above on the same device, since whoever made one may have been killed before; so it is for the
-    opening of something, not for each write. Raises OSError.
+    Syncs every folder above on the same device, since whoever made one may have been killed before. Once that is done
+    it only looks whether the folder is still there. Raises OSError.
     """
+    known = _durable.setdefault(ops, {})
+    found = ops.identity(path)
+    if found is not None and known.get(path) == found.inode:
+        return
     missing: list[Path] = []
     folder = path
     while ops.identity(folder) is None:
@@ -118,12 +125,14 @@ def ensure_dir(ops: FileOps, path: Path) -> None:
         folder = folder.parent
     for folder in reversed(missing):
         ops.make_dir(folder)
-    device = _device(ops, path)
+    made = ops.identity(path)
     for folder in path.parents:
-        if _device(ops, folder) != device:
+        if made is None or _device(ops, folder) != made.device:
             break
         with contextlib.suppress(PermissionError):  # somebody else's folder, which was there before us
             ops.fsync_dir(folder)
+    if made is not None:
+        known[path] = made.inode
 
 
 def _device(ops: FileOps, path: Path) -> int | None:

@@ -7,10 +7,12 @@ import errno
 import fcntl
 import os
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 
 from core.domain import AccountId
 from core.errors import ConfigError, Locked
+from core.ports import Clock
 from core.state.files import FILE_MODE, RealFileOps, ensure_dir
 from core.state.instants import format_instant
 from core.state.jsonfile import encode, loads
@@ -104,6 +106,11 @@ class AccountLock:
         _held.discard(self)
         if descriptor >= 0:
             os.close(descriptor)
+
+
+def locks_in(folder: Path, process: str, clock: Clock) -> Callable[[AccountId], AccountLock]:
+    """Takes locks of accounts in `folder` for `process`; each call raises as `AccountLock.acquire` does."""
+    return lambda account: AccountLock.acquire(folder, account, process, clock.time())
 
 
 def _try_flock(descriptor: int) -> bool:

@@ -58,6 +58,11 @@ def heartbeat(process: str, pid: int, started_at: float, now: float, versions: M
     }
 
 
+def unusable(because: str) -> dict[str, object]:
+    """The status of an account that was never begun: nothing of it was read, nothing is traded."""
+    return {"cycle": 0, "state": "BLOCKED", "because": because, "equity": None, "symbols": {}}
+
+
 class DepthCache:
     """`account_asset_depths.json`: one file for all accounts, this its only writer.
 

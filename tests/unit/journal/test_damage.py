@@ -5,33 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.domain import AccountId
 from core.errors import Corrupt
 from core.journal import Journal, Record, decode, encode_line, inline
 from core.state import ensure_dir
 from simulator.disk import SimulatedFileOps
 
-ACCOUNT = AccountId("bybit-main")
+from .rig import ACCOUNT, Chance
+
 PATH = Path("/home/state/journal/bybit-main.jsonl")
-
-
-class Chance:
-    """`ports.Entropy` from a seed."""
-
-    def __init__(self, seed: int = 0) -> None:
-        self._random = Random(seed)
-
-    def bytes(self, n: int) -> bytes:
-        return self._random.randbytes(n)
-
-    def uniform(self, low: float, high: float) -> float:
-        return self._random.uniform(low, high)
 
 
 RECORDS: tuple[Record, ...] = (

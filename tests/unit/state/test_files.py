@@ -230,6 +230,26 @@ def test_folders_are_durable_after_a_second_try(fails_at: int) -> None:
     assert ops.read(HOME / "a" / "b" / "f") == b"x"
 
 
+def test_a_durable_folder_costs_a_look_until_it_is_another_one() -> None:
+    ops = simulated()
+    ensure_dir(ops, HOME / "d")
+    before = ops.operations
+    ensure_dir(ops, HOME / "d")
+    assert ops.operations == before + 1
+    ops.fail(Fault(errno.EIO, operation="fsync_dir"))
+    with pytest.raises(OSError):
+        ensure_dir(ops, HOME / "other" / "d")
+    ops.crash()
+    assert ops.list(HOME) == ("d",)
+    ensure_dir(ops, HOME / "other" / "d")
+    ops.crash()
+    assert ops.list(HOME) == ("d", "other")
+    again = SimulatedFileOps()
+    ensure_dir(again, HOME / "d")
+    again.crash()
+    assert again.list(HOME) == ("d",)
+
+
 def test_a_file_in_a_folder_that_was_never_synced_is_lost() -> None:
     ops = simulated()
     ops.make_dir(HOME / "d")

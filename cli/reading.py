@@ -88,10 +88,7 @@ def heartbeat_of(home: Home, process: str) -> Beat | None:
 
 def lines_of_json(path: Path) -> list[dict[str, Any]]:
     """Complete lines of a JSON-lines file; none while there is no file. Raises UserError on a broken one."""
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return []
+    data = path.read_bytes() if path.exists() else b""
     whole = data[: data.rfind(b"\n") + 1].splitlines()
     try:
         found = [loads(line, f"{path.name}:{number}") for number, line in enumerate(whole, start=1)]

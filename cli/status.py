@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -155,14 +156,12 @@ class Tail:
 
     def more(self) -> list[str]:
         """Complete lines since the last look; a file that shrank (rotated) is read from its start."""
-        try:
-            with self.path.open("rb") as file:
-                size = file.seek(0, 2)
-                file.seek(self.offset if size >= self.offset else 0)
-                start = file.tell()
-                data = file.read()
-        except FileNotFoundError:
+        if not self.path.exists():
             return []
+        with self.path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            start = file.seek(self.offset if size >= self.offset else 0)
+            data = file.read()
         whole = data[: data.rfind(b"\n") + 1]
         self.offset = start + len(whole)
         return whole.decode(errors="replace").splitlines()

@@ -59,9 +59,11 @@ def events_in(call: Call, span: Span, until: float | None) -> list[Event]:
     symbol = call.listing().symbol if call.params.text("symbol") else None
     names = [name for name in ("baseCoin", "settleCoin") if call.params.text(name)]
     wanted = call.chosen(*names) if names and symbol is None else lambda listing: True
+    # Narrowed roughly here, exactly below: an instant has no exact millisecond.
+    since = span.start / 1000 - 1.0 - (call.exchange.time() - call.exchange.clock.time())
     events: Iterable[Event] = (
-        *call.exchange.fills(call.account, symbol=symbol, until=until),
-        *call.exchange.funding(call.account, symbol=symbol),
+        *call.exchange.fills(call.account, symbol=symbol, since=since, until=until),
+        *call.exchange.funding(call.account, symbol=symbol, since=since),
     )
     chosen = [it for it in events if call.stamp_ms(it.at) in span and wanted(call.exchange.listing(it.symbol))]
     return sorted(chosen, key=lambda event: -event.seq)

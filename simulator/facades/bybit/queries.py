@@ -5,7 +5,7 @@ Sources: https://bybit-exchange.github.io/docs/v5/order/open-order, /docs/v5/ord
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -65,10 +65,9 @@ def realtime(call: Call) -> Json:
     with_closed = call.params.integer("openOnly", 0, 0, 2) == 1
     named = by_id(call)
     if named is not None:
-        recent = {order.order_id for order in closed(call)} if any(not it.open for it in named) else set()
-        found = [order for order in named if order.open or order.order_id in recent]
+        found = [order for order in named if order.open or any(order is recent for recent in closed(call))]
     else:
-        pool = closed(call) if with_closed else visible(call, open_only=True)
+        pool: Iterable[Order] = closed(call) if with_closed else visible(call, open_only=True)
         found = [order for order in pool if wanted(call.exchange.listing(order.symbol))]
     return orders_page(call, found, page)
 
@@ -121,9 +120,18 @@ def visible(call: Call, *, open_only: bool) -> tuple[Order, ...]:
     return call.exchange.orders(call.account, open_only=open_only, until=call.venue.seen_until())
 
 
-def closed(call: Call) -> list[Order]:
-    """The newest closed orders `realtime` still knows."""
-    return list(islice((order for order in visible(call, open_only=False) if kept(call, order)), RECENT_CLOSED))
+def closed(call: Call) -> Iterator[Order]:
+    """The newest closed orders `realtime` still knows; lazily, for it is mostly asked for one of the last."""
+    call.exchange.advance()
+    until = call.venue.seen_until()
+    known = (
+        order
+        for order in call.exchange.state.accounts[call.account].newest()
+        if order.state in (OrderState.FILLED, OrderState.CANCELLED)
+        and (until is None or order.received_at < until)
+        and kept(call, order)
+    )
+    return islice(known, RECENT_CLOSED)
 
 
 def kept(call: Call, order: Order) -> bool:

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from account_processors.transport import HttpTransport
 from bench.world import BenchWorld
 from core.events import Event, OrderAcked, OrderSent, PositionVerified
 from core.ports import Request, Response, Stream, StreamRequest, Transport
@@ -112,7 +113,7 @@ async def run(args: argparse.Namespace) -> dict[str, Any]:
         world = BenchWorld(Path(folder), args.venues.split(","), args.accounts, args.symbols, args.rtt_ms)
         with world:
             seen = Seen()
-            engine = compose(world.home, world.credentials(), observe=[seen])
+            engine = compose(world.home, world.credentials(), seen)
             cold = await measure(world, engine, seen, DEPTHS[0])
             warm = []
             for number in range(WARM_CYCLES):
@@ -123,18 +124,18 @@ async def run(args: argparse.Namespace) -> dict[str, Any]:
                 account.details.clear()
             world.forget_shared(engine)
             uncached = await measure(world, engine, seen, DEPTHS[(WARM_CYCLES + 1) % 2])
-            await engine.close()
+            await engine.aclose()
             await asyncio.sleep(SETTLE_S)
             sequential = await _sequential(world, seen, DEPTHS[WARM_CYCLES % 2])
     return _report(args, cold, warm, uncached, sequential)
 
 
 async def _sequential(world: BenchWorld, seen: Seen, depth: str) -> Cycle:
-    engine = compose(world.home, world.credentials(), observe=[seen], wrap=OneByOne)
+    engine = compose(world.home, world.credentials(), seen, via=OneByOne(HttpTransport()))
     await engine.executor.execute()
     await asyncio.sleep(SETTLE_S)
     cycle = await measure(world, engine, seen, depth)
-    await engine.close()
+    await engine.aclose()
     return cycle
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -67,9 +67,7 @@ class BenchWorld:
         ledger = self._ledger()
         self.symbols = sorted(s for s in ledger["prices"] if s.endswith("USDT"))[: self._count]
         weight = round(MARGIN_SHARE / self._count, 4)
-        entries = [
-            {"symbol": s, "leverage": 3, "sources": [{"source": TV, "weight": weight}]} for s in self.symbols
-        ]
+        entries = [{"symbol": s, "leverage": 3, "sources": [{"source": TV, "weight": weight}]} for s in self.symbols]
         write_json(ops, home.signal_weights, entries)
         write_json(ops, home.asset_mapping, {TV: {s: s for s in self.symbols}})
         write_json(ops, home.engine_config, {"max_increase_orders_per_minute": 100_000})
@@ -105,8 +103,12 @@ class BenchWorld:
             shared.forget("instruments")
 
     def _ledger(self) -> dict[str, Any]:
-        with urllib.request.urlopen(self._lines[0]["admin_url"] + "/_sim/ledger", timeout=10) as answer:
-            found: dict[str, Any] = json.load(answer)
+        connection = http.client.HTTPConnection(self._lines[0]["admin_url"].removeprefix("http://"), timeout=10)
+        try:
+            connection.request("GET", "/_sim/ledger")
+            found: dict[str, Any] = json.load(connection.getresponse())
+        finally:
+            connection.close()
         return found
 
 

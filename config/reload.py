@@ -18,7 +18,7 @@ from config.contents import Content, Contents, parsed
 from config.home import Home
 from config.last_good import LastGood
 from config.switches import Asked, Desired, HaltFile, asked_of
-from core.domain import Halt, Settings
+from core.domain import Halt, Settings, SourceName
 from core.errors import ConfigError
 from core.ports import Clock, FileOps
 from core.state import RealFileOps, content_hash
@@ -105,6 +105,11 @@ class FileSettings:
     def folders(self) -> Iterable[Path]:
         """Where the live files lie, for `config.watch`."""
         return (self._home.root, self._home.state)
+
+    def staleness_s(self, source: SourceName) -> float | None:
+        """How old a source's heartbeat may be; None: no limit, or no valid settings yet."""
+        settings = self.settings()
+        return settings.source(source).staleness_s if settings else None
 
     def fingerprint(self) -> Hashable:
         """Versions of everything read here: different when, and only when, a content is."""

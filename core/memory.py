@@ -230,7 +230,7 @@ def _adopted(memory: SymbolMemory, record: Record) -> SymbolMemory:
         baseline=contracts,
         verified_at=float(record["at"]),
         unverified=False,
-        verified_generation=adopted.generation,
+        verified_generation=adopted.generation if contracts == adopted.stored else memory.verified_generation,
     )
 
 

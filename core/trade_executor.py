@@ -305,6 +305,10 @@ class TradeExecutor:
             except TimeoutError:
                 continue
 
+    def versions(self) -> Mapping[str, str]:
+        """File name -> content hash of what the newest version stands on."""
+        return self.weight_config.settings.versions if self.weight_config.settings else {}
+
     def close(self) -> None:
         """Gives every lock up."""
         for account in self.accounts:

@@ -160,7 +160,7 @@ class Account:
         self._backlog.clear()
 
     def record(self, kind: str, **fields: Any) -> None:
-        """Journals one fact and applies it. A disk that refuses keeps the fact in the backlog, which stops all sends."""
+        """Journals one fact and applies it. A disk that refuses leaves it in the backlog, which stops sends."""
         entry = {"kind": kind, **fields}
         entry.setdefault("at", self.clock.time())
         self.memory = self.memory.apply(entry)

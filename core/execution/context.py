@@ -1,4 +1,4 @@
-"""What one cycle of one account stands on: the newest version, the account's settings in it, and the holds they make."""
+"""What one cycle of one account stands on: the newest version, its settings, and the holds they make."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one symbol knows of its market in a cycle: price believed or not, instrument, leverage, and the limits on them."""
+"""What one symbol knows of its market in a cycle: price (believed or not), instrument, leverage, limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is the account fit to trade: keys, rights, modes, clock. Repeated while it is not; a pure verdict on what was found."""
+"""Is the account fit to trade: keys, rights, modes, clock. Repeated while it is not."""
 
 from __future__ import annotations
 

@@ -129,9 +129,8 @@ class SymbolCycle:
         if self._memory.intents:
             before = self._memory.intents
             await resolve(account, self._symbol, position, positions)
-            if self._memory.intents != before:
-                if position.contracts != self._memory.baseline:
-                    position = account.saw(self._symbol, positions := await account.positions.fresh())
+            if self._memory.intents != before and position.contracts != self._memory.baseline:
+                position = account.saw(self._symbol, positions := await account.positions.fresh())
         verdict = await self._explainer.explain(position, positions, wanted, halt)
         return _Round(version, halt, wanted, positions, position, verdict)
 

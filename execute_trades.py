@@ -1,0 +1,119 @@
+"""trade-engine: keeps every account at the position its signals ask for. Run it in the foreground, or under PM2.
+
+The parts are joined here (files -> SignalManager -> TradeExecutor -> adapters) and nothing is decided here."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from account_processors import load
+from account_processors.shared import VenueShared
+from account_processors.transport import HttpTransport
+from config.credentials_file import Credentials, CredentialsFile
+from config.home import Home
+from config.process import Heartbeat, Life, invalid, sweep
+from config.reload import FileSettings
+from config.signal_files import SignalFiles
+from config.watch import watch
+from core.clock import SystemClock, SystemEntropy
+from core.domain import AccountId
+from core.errors import ConfigError
+from core.events import Emit, Trouble
+from core.execution.account import Account
+from core.execution.opening import Opener
+from core.ports import Transport
+from core.signal_manager import SignalManager
+from core.state import FactLog, Projections, RealFileOps, locks_in, unusable
+from core.trade_executor import MAX_CONCURRENT_SYMBOL_REQUESTS, TradeExecutor
+from observers import FanOut
+from observers.facts import FactsObserver
+from observers.log import LogObserver, start_logging
+
+__all__ = ["MAX_CONCURRENT_SYMBOL_REQUESTS", "Engine", "TradeExecutor", "compose", "main"]
+NAME = "trade-engine"
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    executor: TradeExecutor
+    settings: FileSettings
+    signals: SignalFiles
+    transport: Transport
+    shared: tuple[VenueShared, ...]
+
+    async def aclose(self) -> None:
+        self.executor.close()
+        await self.transport.close()
+
+
+def compose(
+    home: Home, credentials: Credentials, emit: Emit, via: Transport | None = None, dry: bool = False
+) -> Engine:
+    """Joins files, manager, executor and adapters. An account that cannot be used is BLOCKED, with its reason."""
+    clock, entropy, ops, transport = SystemClock(), SystemEntropy(), RealFileOps(), via or HttpTransport(SystemClock())
+
+    def tell(account: AccountId, text: str) -> None:
+        emit(Trouble(clock.time(), account, None, text))
+
+    projections = Projections(home.depths, home.statuses, ops, clock, tell)
+    settings = FileSettings(home, clock, accounts=credentials.known, keeps=not dry)
+    signals = SignalFiles(home, clock, staleness_s=settings.staleness_s, remembers=not dry)
+    shared: dict[tuple[str, str | None], VenueShared] = {}
+    accounts = []
+    for one in credentials.accounts:
+        try:
+            if one.trouble:
+                raise ConfigError("credentials.json", one.trouble)
+            venue = shared.setdefault((one.known.venue, one.base_url), VenueShared(clock))
+            adapter = load(one.known.venue)
+            processor = adapter(one.account, one.keys, transport, clock, entropy, one.base_url, one.ws_url, venue)
+            accounts.append(Account(one.account, processor, clock, entropy, emit))
+        except ConfigError as error:
+            tell(one.account, f"the account is not traded: {error}")
+            projections.status(one.account, unusable(str(error)))
+    locks = locks_in(home.locks, NAME, clock)
+    opener = Opener(home.journals, ops, entropy, asyncio.to_thread, locks, projections.projected)
+    executor = TradeExecutor(accounts, SignalManager(settings, signals), opener, projections, clock, dry)
+    return Engine(executor, settings, signals, transport, tuple(shared.values()))
+
+
+async def serve(life: Life, home: Home, credentials: Credentials, once: bool, dry: bool) -> int:
+    """Runs until it is told to stop; with `once` one cycle, and 1 when something is still on its way after it."""
+    watchers = FanOut([LogObserver(), FactsObserver(FactLog(home.facts, RealFileOps()))], asyncio.to_thread)
+    engine = compose(home, credentials, watchers, dry=dry)
+    async with watchers.running(), contextlib.aclosing(engine):
+        if once:
+            return 0 if all(result.settled for result in await engine.executor.execute()) else 1
+        beat = Heartbeat(home, NAME, RealFileOps(), SystemClock(), engine.executor.versions)
+        async with life.stopping() as stop, asyncio.TaskGroup() as group:
+            noticing = watch([engine.settings, engine.signals], engine.executor.wake)
+            background = [group.create_task(work) for work in (noticing, beat.run())]
+            life.ready()
+            await engine.executor.run(stop)
+            _ = [task.cancel() for task in background]
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    life = Life.begin(NAME)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--home", help="folder of configuration and state (default: TRADE_ENGINE_HOME, or here)")
+    parser.add_argument("--once", action="store_true", help="one cycle over all accounts, then stop")
+    parser.add_argument("--dry-run", action="store_true", help="read the venues and log every plan; send nothing")
+    args = parser.parse_args(argv)
+    start_logging()
+    (home := Home.find(given=args.home)).prepare()
+    sweep(home, RealFileOps(), SystemClock())
+    try:
+        credentials = CredentialsFile(home).load()
+    except ConfigError as error:
+        invalid(f"{error}. The engine has nothing to trade with and stops; start it again when that is mended.")
+    return asyncio.run(serve(life, home, credentials, args.once, args.dry_run))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

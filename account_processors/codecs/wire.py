@@ -14,7 +14,7 @@ from core.errors import EngineError
 Row = Mapping[str, Any]
 """One JSON object as received."""
 
-_NUMBER = re.compile(r"-?\d{1,40}(\.\d{1,40})?([eE][+-]?\d{1,3})?")
+_NUMBER = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?")
 
 
 class Malformed(EngineError):

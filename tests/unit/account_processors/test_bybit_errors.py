@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from account_processors.codecs import bybit_errors as errors
 from account_processors.codecs.wire import Answer, Malformed, loads
 from core.errors import Ambiguous, Denied, OurFault, Rejected, Unavailable, VenueError
-from tests.unit.account_processors.golden import answer
+from tests.unit.account_processors.golden import ROOT, answer
 
 MINE = "0123456789abcdef0123456789abcdef"
 Kind = type[VenueError]
@@ -29,6 +30,23 @@ TABLE: list[tuple[int, Kind]] = [
     *((code, Rejected) for code in (3400045, 3400139)),
 ]
 PROVES_NOTHING = [-1, 429, 10000, 10014, 10016, 10019, 40004, 110001, 110005, 110072, 110079, 170130, 5004]
+
+
+PAGE = ROOT / "docs" / "venues" / "bybit.md"
+
+
+def codes_of(kind: str) -> set[int]:
+    """The codes the venue's page lists for a verdict; they have five or more digits, or a minus."""
+    (row,) = [line for line in PAGE.read_text().splitlines() if line.startswith(f"| {kind} |")]
+    cell = re.sub(r"(\d+)–(\d+)", lambda m: " ".join(map(str, range(int(m[1]), int(m[2]) + 1))), row.split("|")[2])
+    return {int(code) for code in re.findall(r"\b\d{5,7}\b", cell)}
+
+
+@pytest.mark.parametrize("kind", [Rejected, Denied, Unavailable, OurFault])
+def test_the_page_tells_the_table(kind: Kind) -> None:
+    assert codes_of(kind.__name__) <= {code for code, of in TABLE if of is kind}
+    assert not codes_of("*unknown*") & {code for code, _ in TABLE}
+    assert codes_of("*unknown*") <= set(PROVES_NOTHING)
 
 
 def said(code: object, result: object = None, status: int = 200, **extra: object) -> Answer:

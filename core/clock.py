@@ -59,6 +59,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._jumping = _JumpingSelector()
         super().__init__(self._jumping)
+        # asyncio runs timers due within this; the machine's nanosecond is lost in rounding after half a year of
+        # virtual time, and a timer that is exactly due would then never run.
+        self._clock_resolution = 1e-6
 
     def time(self) -> float:
         return self._jumping.now_s

@@ -5,6 +5,7 @@ Only the outermost parts are stand-ins: settings and signals are given as values
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
@@ -130,7 +131,7 @@ def settings_for(
         weights={s: SymbolWeights(s, Decimal(leverage), {TV: Decimal(weight)}) for s in symbols},
         mappings={TV: {s: s for s in symbols}},
         sources={TV: SourceSettings(entry_max_age_s=600.0)},
-        accounts={a: AccountSettings(a, *a.split("-", 1), policy=policy) for a in accounts},
+        accounts={a: AccountSettings(a, "bybit", a.removeprefix("bybit-"), policy=policy) for a in accounts},
         policy=policy,
     )
 
@@ -205,8 +206,6 @@ class Rig:
 
     async def settle(self, within_s: float = 60.0) -> float:
         """Cycles as the loop would until every account is settled; returns the seconds it took. Fails beyond."""
-        import asyncio
-
         began = self.clock.monotonic()
         while True:
             results = await self.cycle()
@@ -226,7 +225,9 @@ class Rig:
 
     # --- what is asked ------------------------------------------------------------------------------------------------
 
-    def signal(self, symbol: Symbol, depth: str, source: SourceName = TV, age_s: float = 0.0, leverage: str | None = None) -> None:
+    def signal(
+        self, symbol: Symbol, depth: str, source: SourceName = TV, age_s: float = 0.0, leverage: str | None = None
+    ) -> None:
         """`source` now says `depth` on `symbol`."""
         before = self.signals.value.get(source)
         held = dict(before.document.signals) if before and before.document else {}
@@ -250,7 +251,12 @@ class Rig:
     # --- what is true -------------------------------------------------------------------------------------------------
 
     def ledger(self, account: str = "main") -> Mapping[str, Any]:
-        found: Mapping[str, Any] = self.sim.admin.ledger()["venues"]["bybit"]["accounts"][account]
+        found: Mapping[str, Any] = self.venue_ledger()["accounts"][account]
+        return found
+
+    def venue_ledger(self) -> Mapping[str, Any]:
+        whole: Any = self.sim.admin.ledger()
+        found: Mapping[str, Any] = whole["venues"]["bybit"]
         return found
 
     def position(self, symbol: Symbol, account: str = "main") -> Decimal:
@@ -268,3 +274,16 @@ class Rig:
 
     def sent(self) -> list[OrderSent]:
         return [event for event in self.events if isinstance(event, OrderSent)]
+
+
+async def opened(rig: Rig, depth: str = "0.5") -> Decimal:
+    """A converged BTC position; returns it in base units."""
+    rig.signal(BTC, depth)
+    await rig.settle()
+    position = rig.position(BTC)
+    assert position == rig.target(BTC) != 0
+    return position
+
+
+def manual(rig: Rig, quantity: str, kind: str = "manual") -> None:
+    rig.sim.admin.position({"venue": "bybit", "account": "main", "symbol": BTC, "quantity": quantity, "kind": kind})

@@ -84,8 +84,7 @@ def test_one_fault(match: str, kind: str, more: dict[str, Any], story: tuple[str
         assert reached <= WITHIN_S, rig.states()
         assert rig.highest(BTC) <= max(bound, abs(rig.target(BTC)))
         assert rig.states()[BTC][0] == "CONVERGED"
-        creations = rig.sim.admin.ledger()["venues"]["bybit"]["requests"]
-        assert creations["over_limit"] == 0
+        assert rig.venue_ledger()["requests"]["over_limit"] == 0
         ids = [order["client_id"] for order in rig.ledger()["orders"]]
         assert len(ids) == len(set(ids)), "a client id was sent twice"
 

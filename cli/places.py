@@ -17,9 +17,10 @@ MAX_DEMOS = 4
 
 
 def demo_homes() -> tuple[Home, ...]:
-    """The places demos run in: `.demo`, and more for those started beside it."""
+    """The places demos run in: `.demo`, and more for those started beside it; in TRADE_ENGINE_DEMO_DIR if set."""
+    folder = Path(os.environ.get("TRADE_ENGINE_DEMO_DIR") or CHECKOUT).resolve()
     names = [".demo", *(f".demo-{number}" for number in range(2, MAX_DEMOS + 1))]
-    return tuple(Home(CHECKOUT / name) for name in names)
+    return tuple(Home(folder / name) for name in names)
 
 
 def home_named(args: argparse.Namespace) -> Home | None:

@@ -65,6 +65,14 @@ class Beat:
         return now - self.at < BEAT_FRESH_S and process_exists(self.pid)
 
 
+def instant(value: object) -> float | None:
+    """Epoch seconds of an instant in one of these files; None where it is none, which is shown as such."""
+    try:
+        return parse_instant(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
 def process_exists(pid: int) -> bool:
     try:
         os.kill(pid, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import time
 from collections.abc import Collection, Iterable
 
@@ -184,6 +185,8 @@ def stop(home: Home) -> tuple[str, ...]:
     if home.is_demo:
         pm2.kill()
     wait_gone(home, pm2)
+    if home.is_demo and not pm2.root.is_relative_to(home.root):
+        shutil.rmtree(pm2.root, ignore_errors=True)  # a short path elsewhere, which nobody would find again
     return tuple(name for name, app in apps.items() if app.runs)
 
 

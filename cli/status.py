@@ -14,12 +14,10 @@ from typing import Any
 from cli.errors import UserError
 from cli.places import flag, home_named, home_of, running_homes, shown
 from cli.pm2 import App, pm2_of
-from cli.reading import heartbeat_of, settings_of, statuses
+from cli.reading import heartbeat_of, instant, settings_of, statuses
 from cli.services import SERVICES, SIMULATOR
 from config.home import Home
 from core.domain import Halt
-from core.errors import EngineError
-from core.state import parse_instant
 
 STALE_S = 60.0
 FOLLOW_POLL_S = 0.2
@@ -119,16 +117,6 @@ def account_lines(account: str, facts: Mapping[str, Any], now: float) -> Iterato
 
 def because(facts: Mapping[str, Any]) -> str:
     return f": {facts['because']}" if facts.get("because") else ""
-
-
-def instant(value: object) -> float | None:
-    """Epoch seconds of a status file's instant; None where it has none that can be read."""
-    if not isinstance(value, str):
-        return None
-    try:
-        return parse_instant(value)
-    except (ValueError, EngineError):
-        return None
 
 
 def ago(seconds: float) -> str:

@@ -22,9 +22,9 @@ from cli.demo.view import Teller, follow, show_answer, show_next, title, watch
 from cli.errors import UserError
 from cli.places import demo_homes, runs
 from cli.pm2 import pm2_of
-from cli.reading import lines_of_json
+from cli.reading import instant, lines_of_json
 from cli.services import SERVICES, SIMULATOR, log_tail, start_missing, stop, wait_healthy
-from cli.status import described, instant, status_lines
+from cli.status import described, status_lines
 from core.domain import plain
 from core.state import format_instant
 

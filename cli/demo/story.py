@@ -8,12 +8,13 @@ from decimal import Decimal
 from typing import Any
 
 from cli.demo.house import DemoHouse
-from cli.reading import object_in, statuses
+from cli.reading import instant, object_in, statuses
 from cli.web import Unreachable, ask
 
 SOURCE = "tradingview"
 SETTLED = "CONVERGED"
 ENGINE = "trade-engine"
+SIGNALS = "tradingview-signals"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +65,12 @@ def look(house: DemoHouse) -> Seen:
 
 def facts(seen: Seen) -> Iterator[Fact]:
     """Everything the look shows, in the order in which an alert travels."""
+    written_at = instant(seen.document.get("written_at"))
     for symbol, signal in seen.document.get("signals", {}).items():
         words = f"{symbol}: depth {signal.get('depth')}"
         words += f", leverage {signal['leverage']}" if signal.get("leverage") else ""
-        yield Fact(
-            ("signal", symbol, signal.get("timestamp")), "tradingview-signals", f"signals/{SOURCE}.json: {words}"
-        )
+        key = ("signal", symbol, signal.get("timestamp"))
+        yield Fact(key, SIGNALS, f"signals/{SOURCE}.json: {words}", written_at)
     for account in seen.statuses:
         yield from order_facts(account, seen.account(account))
         yield from engine_facts(account, seen.statuses[account])
@@ -91,11 +92,12 @@ def order_facts(account: str, ledger: Mapping[str, Any]) -> Iterator[Fact]:
 
 def engine_facts(account: str, status: Mapping[str, Any]) -> Iterator[Fact]:
     state, because = status.get("state"), status.get("because")
-    yield Fact(("account", account, state, because), ENGINE, f"{account}: {state}" + reason(status))
+    at = instant(status.get("at"))
+    yield Fact(("account", account, state, because), ENGINE, f"{account}: {state}" + reason(status), at)
     for symbol, one in (status.get("symbols") or {}).items():
         shape = (one.get("state"), one.get("target"), one.get("actual"), one.get("because"))
         words = f"{account} {symbol}: {one.get('state')}, target {one.get('target')}, actual {one.get('actual')}"
-        yield Fact(("symbol", account, symbol, *shape), ENGINE, words + reason(one))
+        yield Fact(("symbol", account, symbol, *shape), ENGINE, words + reason(one), at)
 
 
 def reason(facts: Mapping[str, Any]) -> str:

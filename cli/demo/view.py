@@ -35,10 +35,11 @@ class Teller:
         self._told.update(fact.key for fact in facts(seen))
 
     def tell(self, seen: Seen) -> None:
-        for fact in facts(seen):
-            if fact.key not in self._told:
-                self._told.add(fact.key)
-                self.line(fact.who, fact.text, fact.at)
+        now = time.time()
+        new = [fact for fact in facts(seen) if fact.key not in self._told]
+        for fact in sorted(new, key=lambda fact: fact.at or now):
+            self._told.add(fact.key)
+            self.line(fact.who, fact.text, fact.at)
 
     def line(self, who: str, text: str, at: float | None = None) -> None:
         elapsed_ms = ((at or time.time()) - self._since) * 1000

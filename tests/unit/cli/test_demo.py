@@ -29,7 +29,11 @@ from config.home import Home
 
 ACCOUNT = "bybit-main"
 SYMBOL = "BTCUSDT"
-DOCUMENT = {"signals": {SYMBOL: {"depth": "0.1408", "leverage": "3", "timestamp": "t1"}}}
+STATUS_AT = 1763629964.5
+DOCUMENT = {
+    "written_at": "1970-01-01T00:00:12.300Z",
+    "signals": {SYMBOL: {"depth": "0.1408", "leverage": "3", "timestamp": "t1"}},
+}
 
 
 def said(**changes: Any) -> dict[str, Any]:
@@ -78,7 +82,7 @@ def test_facts_travel_with_the_alert() -> None:
     assert [fact.who for fact in told] == [
         "tradingview-signals", "bybit-main venue", "bybit-main venue", "trade-engine", "trade-engine",
     ]  # fmt: skip
-    assert [fact.at for fact in told] == [None, 12.4, 12.5, None, None]
+    assert [fact.at for fact in told] == [12.3, 12.4, 12.5, STATUS_AT, STATUS_AT]
     assert told[-1].text.endswith("CONVERGED, target 0.006, actual 0.006: it is")
     assert len({fact.key for fact in told}) == len(told)
 

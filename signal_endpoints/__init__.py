@@ -1,0 +1,1 @@
+"""Where signals arrive: one web service for TradingView alerts."""

@@ -1,0 +1,1 @@
+"""Programs that turn what sources say into documents: one process per source, one document each."""

@@ -55,6 +55,10 @@ def down(args: argparse.Namespace) -> int:
         print(f"{label}: {name} stopped")
     if not stopped:
         print(f"{label}: nothing runs under PM2 for {home.root}.")
+    elif home.is_demo:
+        print(
+            f"{label}: the simulated venue went with its positions; the files stay in {home.root} until the next demo."
+        )
     else:
         print(f"{label}: positions stay as they are on the venue; nothing reconciles them until the next start.")
     if home_named(args) is None:

@@ -20,11 +20,12 @@ from cli.demo.house import DemoHouse, build, claimed, free_place, furnish, remem
 from cli.demo.story import Seen, first_fill_at, look, number, unsettled
 from cli.demo.view import Teller, follow, show_answer, show_next, title, watch
 from cli.errors import UserError
-from cli.places import demo_homes, runs
+from cli.places import demo_homes
 from cli.pm2 import pm2_of
 from cli.reading import instant, lines_of_json
 from cli.services import SERVICES, SIMULATOR, log_tail, start_missing, stop, wait_healthy
 from cli.status import described, status_lines
+from config.home import Home
 from core.domain import plain
 from core.state import format_instant
 
@@ -51,7 +52,7 @@ def stay(first_port: int) -> int:
     with claimed(home, CLAIM_WAIT_S) as mine:
         if not mine:
             raise UserError("Another ./run demo is still starting or stopping this demo. Try again in a moment.")
-        former = remembered(home) if home.is_demo and runs(home) else None
+        former = remembered(home) if venue_runs(home) else None
         house = former or build(home, first_port)
         if former is None:
             title(console, house)
@@ -72,8 +73,13 @@ def stay(first_port: int) -> int:
         teller.skip(look(house))
         with contextlib.suppress(KeyboardInterrupt):
             follow(house, teller)
-        console.print("\nThe demo goes on. ./run demo shows it again, ./run --demo down stops it.")
+        console.print("\nThe demo goes on. ./run demo shows it again, ./run --demo down stops it.", highlight=False)
     return 0
+
+
+def venue_runs(home: Home) -> bool:
+    """Whether a demo is up: its positions live in the simulator, so without that one it starts afresh."""
+    return home.is_demo and any(app.name == SIMULATOR and app.runs for app in pm2_of(home).apps())
 
 
 def start_missing_of_demo(house: DemoHouse) -> tuple[str, ...]:

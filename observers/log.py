@@ -88,5 +88,6 @@ def start_logging(debug: bool = False, stream: TextIO | None = None) -> QueuedHa
     if isinstance(out, io.TextIOWrapper):
         out.reconfigure(errors="backslashreplace")  # a terminal that cannot show a letter still gets the line
     handler = QueuedHandler(out)
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it would tell of every heartbeat
     logging.basicConfig(level=logging.DEBUG if debug else logging.INFO, handlers=[handler], force=True)
     return handler

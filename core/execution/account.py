@@ -123,7 +123,7 @@ class Account:
         """Why nothing at all may be sent (denied, unreachable, locked, corrupt journal); None: nothing."""
         self.margin_hold: Hold | None = None
         self.breached: str | None = None
-        """The invariant that a send would have broken; nothing increases until a restart."""
+        """The invariant that a send would have broken; nothing increases until `./run resume`."""
         self.preflight: Preflight | None = None
         self.preflight_due = 0.0
         self.recover_after: float | None = None

@@ -15,7 +15,7 @@ CLOSED_BY_FLATTEN = "closed by FLATTEN"
 
 def apply_commands(account: Account, desired: Asked, configured: set[Symbol]) -> None:
     """Acts once on every n above the journaled one. Adoption waits for a read and is only noted here."""
-    for verb in ("close", "resync", "adopt", "resolve", "accept_instrument"):
+    for verb in _ACTIONS:
         for name, n in desired.get(verb, {}).get(account.id, {}).items():
             if n <= account.memory.commands.get(f"{verb}/{name}", 0):
                 continue
@@ -51,11 +51,17 @@ def _accept_instrument(account: Account, symbols: list[Symbol]) -> None:
             account.view(symbol).rebase = "the user accepted the contract's new size"
 
 
+def _resume(account: Account, symbols: list[Symbol]) -> None:
+    """Lifts what the account stopped itself for."""
+    account.breached = None
+
+
 def _resync(account: Account, symbols: list[Symbol]) -> None:
     """The COMMAND record itself raises the re-sync number of its symbols."""
 
 
 _ACTIONS = {
+    "resume": _resume,
     "close": _close,
     "resync": _resync,
     "adopt": _adopt,

@@ -88,7 +88,7 @@ def account_holds(account: Account, settings: AccountSettings | None, halt: Halt
     if halt is not Halt.NONE:
         found.append(held(f"{halt.value} stands (file HALT); nothing increases. `./run resume` lifts it"))
     if account.breached is not None:
-        found.append(blocked(f"stopped itself: {account.breached}. Report it; a restart lifts it"))
+        found.append(blocked(f"stopped itself: {account.breached}. Report it; `./run resume {account.id}` lifts it"))
     if account.margin_hold is not None:
         found.append(account.margin_hold)
     clock = clock_hold(account.processor.clock_offset_s)

@@ -165,5 +165,5 @@ def _rejected(account: Account, intent: Intent, error: Rejected | OurFault | Den
 
 
 def _breach(account: Account, symbol: Symbol, error: InvariantBreach) -> None:
-    account.trouble(symbol, f"{error}. Nothing was sent; this account does not increase until it is restarted")
+    account.trouble(symbol, f"{error}. Nothing was sent; this account does not increase until `./run resume`")
     account.breached = str(error)

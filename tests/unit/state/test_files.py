@@ -177,6 +177,7 @@ def test_a_crash_at_any_operation_leaves_old_or_new(seed: int, torn: bool) -> No
         except OSError:
             pass
         ops.crash(torn=torn)
+        assert not done or ops.list(HOME) == ("a.json",)
         assert ops.read(FILE) in ((b"new content",) if done else (b"old", b"new content"))
         if not torn and not done:
             assert ops.read(FILE) == b"old"
@@ -250,6 +251,23 @@ def test_a_durable_folder_costs_a_look_until_it_is_another_one() -> None:
     assert again.list(HOME) == ("d",)
 
 
+def test_a_folder_that_somebody_made_anew_is_made_durable_anew(tmp_path: Path) -> None:
+    class Watched(RealFileOps):
+        synced = 0
+
+        def fsync_dir(self, path: Path) -> None:
+            self.synced += path == tmp_path
+
+    ops, folder = Watched(), tmp_path / "d"
+    ensure_dir(ops, folder)
+    ensure_dir(ops, folder)
+    assert ops.synced == 1
+    folder.rename(tmp_path / "moved")
+    folder.mkdir()
+    ensure_dir(ops, folder)
+    assert ops.synced == 2
+
+
 def test_a_file_in_a_folder_that_was_never_synced_is_lost() -> None:
     ops = simulated()
     ops.make_dir(HOME / "d")
@@ -272,6 +290,16 @@ def test_a_crash_keeps_what_was_synced_and_no_more() -> None:
     ops.crash()
     assert ops.read(FILE) == b"one "
     assert ops.list(HOME) == ("a.json",)
+
+
+def test_what_a_crash_took_does_not_come_back() -> None:
+    ops = simulated()
+    ops.write(FILE, b"x")
+    ops.fsync(FILE)
+    ops.crash()
+    ops.fsync_dir(HOME)
+    ops.crash()
+    assert ops.list(HOME) == ()
 
 
 def test_an_overwrite_that_was_not_synced_is_undone() -> None:

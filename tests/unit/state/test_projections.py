@@ -183,9 +183,21 @@ def test_no_failure_of_the_disk_reaches_the_loop_and_all_is_mended_afterwards(co
     rig.projections.status(BYBIT, {"cycle": 3})
     assert rig.json(rig.statuses / "bybit-main.json")["cycle"] == 3
     assert read_depths(ops, rig.depths)[BYBIT]["symbols"] == ENTRIES
-    ops.fail(Fault(code, operation="replace", times=0))
+    before = len(rig.told)
+    ops.fail(Fault(code, operation="replace", path_part="status", times=0))
     rig.projections.status(BYBIT, {})
-    assert len(rig.told) >= 2  # a new trouble is news again
+    rig.projections.status(BYBIT, {})
+    assert len(rig.told) == before + 1  # a new trouble is news again, once
+
+
+def test_a_failed_depth_write_is_made_up_for_in_the_next_cycle(ops: SimulatedFileOps) -> None:
+    rig = Rig(ops)
+    rig.projections.depths(BYBIT, "e1", {})
+    ops.fail(Fault(errno.ENOSPC, operation="write"))
+    rig.projections.depths(BYBIT, "e1", ENTRIES)
+    assert read_depths(ops, rig.depths)[BYBIT]["symbols"] == {}
+    rig.projections.status(BYBIT, {})
+    assert read_depths(ops, rig.depths)[BYBIT]["symbols"] == ENTRIES
 
 
 def test_a_text_that_is_no_text_does_not_stop_a_status(ops: SimulatedFileOps) -> None:

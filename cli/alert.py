@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from cli.errors import UserError
-from cli.places import flag, home_of, running_homes, shown
+from cli.places import elsewhere, flag, home_of, shown
 from cli.reading import webhook_url_of
 from cli.web import Unreachable, ask
 from config.home import Home
@@ -42,11 +42,9 @@ def send_alert(home: Home, body: dict[str, str]) -> tuple[int, Any]:
     try:
         return ask("POST", webhook_url_of(home), body)
     except Unreachable as error:
-        others = [other for other in running_homes() if other != home]
-        hint = "".join(f"\nRunning instead: {shown(other)}, reached with{flag(other)}." for other in others)
         raise UserError(
             f"{shown(home)}: the webhook does not answer ({error}), so the alert was not taken.\n"
-            f"`./run up{flag(home)}` starts it, `./run status{flag(home)}` shows what runs.{hint}"
+            f"`./run up{flag(home)}` starts it, `./run status{flag(home)}` shows what runs.{elsewhere(home)}"
         ) from error
 
 

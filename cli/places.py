@@ -77,6 +77,12 @@ def short(path: Path) -> str:
         return str(path)
 
 
+def elsewhere(home: Home) -> str:
+    """For a message about a home in which nothing was found: where something does run."""
+    others = [other for other in running_homes() if other != home]
+    return "".join(f"\nRunning instead: {shown(other)}, reached with{flag(other) or ' no flag'}." for other in others)
+
+
 def flag(home: Home) -> str:
     """What to add to a command so that it means this home."""
     if home.root == demo_homes()[0].root:

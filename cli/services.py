@@ -8,7 +8,7 @@ import time
 from collections.abc import Collection, Iterable
 
 from cli.errors import UserError
-from cli.places import flag, home_named, home_of, running_homes, shown
+from cli.places import elsewhere, flag, home_named, home_of, running_homes, shown
 from cli.pm2 import App, Pm2, pm2_of
 from cli.reading import heartbeat_of, webhook_base
 from cli.web import Unreachable, ask
@@ -74,7 +74,7 @@ def restart(args: argparse.Namespace) -> int:
     if app is None:
         raise UserError(
             f"{shown(home)}: PM2 keeps no {args.name!r} for {home.root}; it keeps: {', '.join(kept) or 'nothing'}.\n"
-            f"`./run up{flag(home)}` starts what is missing."
+            f"`./run up{flag(home)}` starts what is missing.{elsewhere(home)}"
         )
     since = time.time()
     pm2_of(home).restart(app)

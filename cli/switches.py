@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from cli.errors import UserError
-from cli.places import flag, home_named, home_of, running_homes, shown, unique
+from cli.places import elsewhere, flag, home_named, home_of, running_homes, shown, unique
 from cli.reading import DISK, disabled_accounts, known_accounts, settings_of
 from config.contents import Contents
 from config.home import Home
@@ -143,7 +143,7 @@ def ask_engine(args: argparse.Namespace, verb: str, account: str | None, symbol:
         check_account(home, name)
     if not accounts:
         raise UserError(
-            f"{shown(home)}: {home.root} has no account yet (credentials.json names none). Nothing was asked."
+            f"{shown(home)}: credentials.json of {home.root} names no account, so nothing was asked.{elsewhere(home)}"
         )
     try:
         raise_numbers(home.desired, verb, accounts, symbol)
@@ -161,9 +161,8 @@ def check_account(home: Home, name: str) -> None:
     known = known_accounts(home)
     if name not in known:
         listed = ", ".join(known) or "none yet"
-        raise UserError(
-            f"{shown(home)}: there is no account {name!r} in {home.root}; known: {listed}. Nothing was asked."
-        )
+        said = f"{shown(home)}: there is no account {name!r} in {home.root}; known: {listed}. Nothing was asked."
+        raise UserError(said + elsewhere(home))
 
 
 def raise_numbers(path: Path, verb: str, accounts: list[str], symbol: str) -> None:

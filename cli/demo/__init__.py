@@ -54,13 +54,10 @@ def stay(first_port: int) -> int:
             raise UserError("Another ./run demo is still starting or stopping this demo. Try again in a moment.")
         former = remembered(home) if venue_runs(home) else None
         house = former or build(home, first_port)
+        converged = True
         if former is None:
             title(console, house)
-            accounts = open_house(house, console, time.monotonic() + DEADLINE_S)
-            reason = first_alert(house, accounts, console)[1]
-            if reason:
-                console.print(f"[red]Not converged within {DEADLINE_S:.0f} s:[/] {escape(reason)}")
-                console.print("It goes on trying; ./run --demo logs shows more.")
+            converged = tell_first_alert(house, console)
     if former:
         console.print("The demo is already up. Its state:\n")
         wait_healthy(home, start_missing_of_demo(house))
@@ -74,7 +71,22 @@ def stay(first_port: int) -> int:
         with contextlib.suppress(KeyboardInterrupt):
             follow(house, teller)
         console.print("\nThe demo goes on. ./run demo shows it again, ./run --demo down stops it.", highlight=False)
-    return 0
+    return 0 if converged else 1
+
+
+def tell_first_alert(house: DemoHouse, console: Console) -> bool:
+    """Opens the house and sends the alert; whether it converged. A house that did not open is closed again."""
+    try:
+        accounts = open_house(house, console, time.monotonic() + DEADLINE_S)
+    except (UserError, KeyboardInterrupt):
+        console.print("The demo did not start; stopping what did.")
+        stop(house.home)
+        raise
+    _, reason = first_alert(house, accounts, console, time.monotonic() + DEADLINE_S)
+    if reason:
+        console.print(f"[red]Not converged within {DEADLINE_S:.0f} s:[/] {escape(reason)}")
+        console.print("It goes on trying; ./run --demo logs shows more.", highlight=False)
+    return not reason
 
 
 def venue_runs(home: Home) -> bool:
@@ -171,12 +183,9 @@ def wait_ready(house: DemoHouse, end: float) -> None:
         time.sleep(POLL_S)
 
 
-def first_alert(
-    house: DemoHouse, accounts: tuple[str, ...], console: Console, end: float | None = None
-) -> tuple[float, str]:
+def first_alert(house: DemoHouse, accounts: tuple[str, ...], console: Console, end: float) -> tuple[float, str]:
     """Sends the alert and tells what becomes of it. Returns when, and why it has not converged ('' if it has)."""
-    deadline = end if end is not None else time.monotonic() + DEADLINE_S
-    wait_known(house, accounts, deadline)
+    wait_known(house, accounts, end)
     seen = look(house)
     price = number(seen.ledger.get("prices", {}).get(SYMBOL))
     sent_at = time.time()
@@ -199,7 +208,7 @@ def first_alert(
     show_answer(teller, house, status, answer)
     if status != 200:
         return sent_at, f"the webhook answered {status}: {answer}"
-    last = watch(house, teller, lambda now: not unsettled(now, accounts, SYMBOL), deadline - time.monotonic())
+    last = watch(house, teller, lambda now: not unsettled(now, accounts, SYMBOL), end - time.monotonic())
     return sent_at, unsettled(last, accounts, SYMBOL)
 
 

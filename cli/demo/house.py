@@ -7,6 +7,7 @@ import json
 import secrets
 import shutil
 import socket
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,9 +65,14 @@ class DemoHouse:
 @contextlib.contextmanager
 def claimed(home: Home, wait_s: float) -> Iterator[bool]:
     """Holds the right to build, start or stop the demo in this place. False: somebody else has it."""
-    lock = filelock.FileLock(f"{home.root}.lock", timeout=wait_s)
+    lock = filelock.FileLock(f"{home.root}.lock", timeout=0)
     try:
-        lock.acquire()
+        try:
+            lock.acquire()
+        except filelock.Timeout:
+            if wait_s:
+                print("Another ./run demo is busy here; waiting for it.", file=sys.stderr)
+            lock.acquire(timeout=wait_s)
     except filelock.Timeout:
         yield False
         return

@@ -11,12 +11,13 @@ from collections.abc import Callable, Mapping
 
 from config.contents import Content, Contents
 from config.credential_entries import Reader
+from config.credential_entries import section as object_of
 from config.credentials_file import FILE, read_dotenv, tighten, webhook_tokens
 from config.home import Home
 from config.secret import Secret
 from core.errors import ConfigError, Conflict, Locked
 from core.ports import Clock, FileOps
-from core.state import fields, loads, update_json
+from core.state import loads, update_json
 
 log = logging.getLogger("tradingview-endpoint")
 
@@ -75,7 +76,7 @@ class Tokens:
             raise ConfigError(FILE, credentials.trouble)
         notes = [note for path in (self._home.credentials, self._home.dotenv) if (note := tighten(path))]
         reader = Reader(self._environ, read_dotenv(self._home, self._ops))
-        tokens, problems = webhook_tokens(fields.mapping(loads(credentials.data, FILE), FILE), reader)
+        tokens, problems = webhook_tokens(object_of(loads(credentials.data, FILE)), reader)
         if tokens or not problems:
             self._tokens = tokens
             self.known = True
@@ -86,8 +87,8 @@ class Tokens:
         content = self._contents.read(self._home.credentials)
         if content.data is None and not content.missing:
             raise ConfigError(FILE, content.trouble)
-        whole = {} if content.data is None else dict(fields.mapping(loads(content.data, FILE), FILE))
-        section = fields.mapping(whole.get("tradingview", {}), f"{FILE}: tradingview")
+        whole = {} if content.data is None else dict(object_of(loads(content.data, FILE)))
+        section = object_of(whole.get("tradingview", {}), "tradingview")
         if not section.get("webhook_tokens"):
             whole["tradingview"] = {**section, "webhook_tokens": [self._new_token()]}
             expected = None if content.data is None else content.version

@@ -154,6 +154,18 @@ def test_the_newest_sequence_counts() -> None:
     assert memory_of(VERIFIED_FLAT, *first, *second, *third).last_seq == 9
 
 
+def test_numbers_never_go_back() -> None:
+    assert fold([intent_record(intent(5)), intent_record(intent(2))]).next_intent == 6
+
+
+def test_an_intent_keeps_what_was_asked() -> None:
+    asked = replace(intent(1, "-5"), state=IntentState.UNKNOWN, order_id="abc")
+    (found,) = memory_of(intent_record(asked, nonce=9, fields={"seq": "1"})).intents
+    assert found == asked
+    assert found.order.full_close
+    assert found.order.digest() == asked.order.digest()
+
+
 def test_only_the_newest_ids_are_kept() -> None:
     records: list[Json] = [VERIFIED_FLAT]
     for n in range(1, RECENT_IDS_KEPT + 3):
@@ -261,8 +273,8 @@ def test_fills_before_a_first_read_are_refused() -> None:
 
 # --- histories --------------------------------------------------------------------------------------------------------
 
-symbols = st.sampled_from([BTC, ETH, Symbol("X:Y-Z")])
-numbers = st.integers(1, 5)
+symbols = st.sampled_from([BTC, BTC, BTC, ETH, Symbol("X:Y-Z")])
+numbers = st.integers(1, 3)
 amounts = st.integers(-50, 50).map(lambda n: str(d(n) / 10))
 positive = st.integers(0, 50).map(lambda n: str(d(n) / 10))
 instants = st.floats(NOW, NOW + 1e6)
@@ -279,11 +291,19 @@ def an_intent(number: int, signed: str, state: IntentState) -> Json:
     return intent_record(replace(intent(number, signed), state=state, order_id="v" * number), 7, {"seq": "1"})
 
 
+def an_order(number: int, signed: str, end: str | None, filled: str, at: float) -> list[Json]:
+    """What becomes of one order, from its intent to its end (None: still open)."""
+    begun = [an_intent(number, signed, IntentState.PREPARED), record("ACKED", n=number, order_id="v")]
+    if end is None:
+        return begun
+    return [*begun, record(end, at, n=number, filled=filled, seq=number)]
+
+
+ends = st.sampled_from([None, "UNKNOWN", "RESOLVED", "RESOLVED", "DEAD", "REJECTED", "ABANDONED"])
+sends = st.builds(an_order, numbers, amounts.filter(lambda a: d(a) != 0), ends, positive, instants)
 changes = st.one_of(
     st.builds(a_size, amounts, numbers, modes, st.booleans(), st.integers(0, 3), st.sampled_from(["SIZED", "ADOPTED"])),
-    st.builds(an_intent, numbers, amounts.filter(lambda a: d(a) != 0), st.sampled_from(IntentState)),
     st.builds(lambda n, k: record(k, n=n), numbers, st.sampled_from(["ACKED", "UNKNOWN", "DEAD", "REJECTED"])),
-    st.builds(lambda n, at, f: record("RESOLVED", at, n=n, filled=f, seq=n), numbers, instants, positive),
     st.builds(lambda c, g, at: record("VERIFIED", at, contracts=c, generation=g), amounts, numbers, instants),
     st.builds(lambda g: record("CONFIRMED", generation=g), numbers),
     st.builds(lambda c, at: record("DRIFT", at, contracts=c, because="moved"), amounts, instants),
@@ -291,7 +311,10 @@ changes = st.one_of(
     st.just(record("ACCEPTED_INSTRUMENT", fingerprint="9/9")),
     st.builds(lambda n: record("COMMAND", verb="resync", n=n), numbers),
 )
-histories = st.lists(st.builds(lambda change, symbol: {**change, "symbol": symbol}, changes, symbols), max_size=25)
+happenings = st.tuples(symbols, sends | changes.map(lambda change: [change]))
+histories = st.lists(happenings, max_size=20).map(
+    lambda story: [VERIFIED_FLAT, *({**one, "symbol": symbol} for symbol, records in story for one in records)]
+)
 
 
 def lived(history: list[Json]) -> AccountMemory:

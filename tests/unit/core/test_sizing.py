@@ -207,7 +207,7 @@ def test_a_size_within_the_band_keeps_what_is_stored(before: str, depth: str, co
 
 
 def test_flat_ignores_the_widest_band() -> None:
-    wide = replace(POLICY, rebalance_band=d(1))
+    wide = replace(POLICY, rebalance_band=d(9))
     assert sized(wanted("0"), stored("0.02"), policy=wide).contracts == 0
     assert sized(wanted("-0.05"), stored("0.02"), policy=wide).contracts == d("-0.01")
 

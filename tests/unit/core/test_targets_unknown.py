@@ -232,6 +232,12 @@ def test_all_weights_0_is_flat_even_when_nobody_can_be_read() -> None:
     assert (wanted.depth, wanted.held, desk.stored) == (d("0"), None, d("0"))
 
 
+def test_all_weights_0_is_flat_before_anybody_spoke() -> None:
+    desk = Desk(weighted(configured(), "0", "0"))
+    assert desk.cycle({}).depth == 0
+    assert (desk.generation, desk.stored) == (1, d("0"))
+
+
 def test_a_held_source_without_weight_freezes_nothing() -> None:
     desk = Desk()
     desk.cycle(reads(SPOKEN, say("-0.4")))

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from config.contents import MAX_BYTES, Contents, parsed
 from core.errors import ConfigError
+from core.ports import FileIdentity
 from tests.unit.config.house import FailingFiles, ToldClock
 
 OLD_NS = 1_600_000_000 * 10**9
@@ -84,6 +85,34 @@ def test_an_edit_in_place_that_keeps_time_and_size_is_seen_by_its_change_time(be
     os.utime(bench.path, ns=(OLD_NS, OLD_NS))
     bench.clock.now += 100
     assert bench.read() == b"two"
+
+
+class SameLook(FailingFiles):
+    """A disk on which every file looks as it did, so that only the age of its last change can tell."""
+
+    def __init__(self, modified_ns: int, changed_ns: int) -> None:
+        super().__init__()
+        self.look = FileIdentity(1, 1, 3, modified_ns, changed_ns)
+
+    def identity(self, path: Path) -> FileIdentity | None:
+        return self.look
+
+
+@pytest.mark.parametrize(
+    ("modified_s", "changed_s", "again"),
+    [(3.0, 3.0, False), (1.0, 3.0, True), (3.0, 1.0, True), (-9.0, 3.0, True), (2.0, 2.0, True)],
+    ids=["both long ago", "modified lately", "changed lately", "modified in the future", "just two seconds"],
+)
+def test_equal_looks_count_only_when_the_last_change_is_long_past(
+    tmp_path: Path, modified_s: float, changed_s: float, again: bool
+) -> None:
+    path, clock = tmp_path / "file", ToldClock()
+    path.write_text("one")
+    contents = Contents(SameLook(int((clock.now - modified_s) * 1e9), int((clock.now - changed_s) * 1e9)), clock)
+    assert contents.read(path).data == b"one"
+    path.write_text("two")
+    clock.now += 100
+    assert contents.read(path).data == (b"two" if again else b"one")
 
 
 def test_missing_unreadable_and_huge_are_answers(bench: Bench) -> None:

@@ -8,6 +8,7 @@ cycle, in `process_account`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -19,6 +20,7 @@ from core.execution import commands, preflight
 from core.execution.account import Account, SymbolOutcome
 from core.execution.context import CycleContext, account_holds, admission_of, settings_of, symbols_of, wanted_by
 from core.execution.opening import Opener, projected_symbols, recover
+from core.execution.pacing import Pace, delay_s
 from core.execution.reads import CycleFacts
 from core.execution.resolving import LOOKUP_EVERY_S
 from core.execution.symbol import SETTLED, SymbolCycle
@@ -33,6 +35,10 @@ READ_BUDGET_SHARE = 0.3
 READS_PER_CYCLE = 3.0
 EQUITY_EVERY_S = 30.0
 AFTER_FAULT_S = 5.0
+READ_TRIES = 3
+"""Cycles in a row, a second apart, in which the positions may be unreadable before the account is BLOCKED."""
+LAST_ORDERS_S = 6.0
+"""How long a stop waits for orders that are on their way: longer than a request's deadline."""
 
 
 class Publisher(Protocol):
@@ -127,6 +133,7 @@ class TradeExecutor:
         if version.settings is None:
             return False
         mode = mine.mode if mine else AccountMode.DISABLED
+        account.look_at_journal()
         self._opener.ensure_open(account, self._dry_run or mode is AccountMode.DRY_RUN)
         if account.journal is None:
             return False
@@ -163,8 +170,21 @@ class TradeExecutor:
             async with semaphore:
                 return await self.process_symbol(context, symbol)
 
+        account.read_failed = None
         done = await asyncio.gather(*(bounded(symbol) for symbol in symbols), self._refresh_equity(context))
+        self._count_failed_reads(account)
         return {outcome.symbol: outcome for outcome in done if outcome is not None}
+
+    def _count_failed_reads(self, account: Account) -> None:
+        """A venue that does not answer again and again blocks the account, with growing pauses, until it does."""
+        if account.read_failed is None:
+            account.failed_reads = 0
+            return
+        account.failed_reads += 1
+        if account.failed_reads > READ_TRIES:
+            jitter = account.entropy.uniform(0.8, 1.2)
+            pause_s = delay_s(Pace.READ_FAILED, account.failed_reads - READ_TRIES) * jitter
+            account.block(f"{account.read_failed}; asking again in {pause_s:.0f} s", pause_s)
 
     async def process_symbol(self, context: CycleContext, symbol: Symbol) -> SymbolOutcome:
         """One symbol's work in a cycle. What the venue denies stops the account, and only it."""
@@ -232,7 +252,7 @@ class TradeExecutor:
             until = account.blocked.until
             dues.append(until if until is not None else account.preflight_due)
         due = min([now + interval_s, *dues])
-        settled = account.blocked is None and not account.memory.intents
+        settled = account.blocked is None and account.recover_after is None and not account.memory.intents
         settled = settled and all(_rests(outcome) for outcome in outcomes.values())
         return AccountResult(account.id, outcomes, settled, max(due, now + budget_s))
 
@@ -291,8 +311,17 @@ class TradeExecutor:
             if self._load_weight_config().number != before:
                 for event in self._wakes.values():
                     event.set()
+        await self._finish_orders()
         for task in loops:
             task.cancel()
+
+    async def _finish_orders(self) -> None:
+        """Lets nothing new out and waits for the answers to what is out, so that a stop leaves little to look up."""
+        for account in self.accounts:
+            account.stopping = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_ORDERS_S):
+                await asyncio.gather(*(account.in_flight.idle() for account in self.accounts))
 
     async def _loop(self, account: Account) -> None:
         wake = self._wakes[account.id]

@@ -43,6 +43,7 @@ class JournalFile(Protocol):
     def epoch(self) -> str: ...
     @property
     def size(self) -> int: ...
+    def check(self) -> None: ...
     def append(self, record: Mapping[str, Any]) -> None: ...
     async def sync(self) -> None: ...
     async def compact(self, records: Iterable[Mapping[str, Any]], next_numbers: Mapping[str, int]) -> None: ...
@@ -54,6 +55,9 @@ class DryJournal:
     def __init__(self, epoch: str) -> None:
         self.epoch = epoch
         self.size = 0
+
+    def check(self) -> None:
+        return None
 
     def append(self, record: Mapping[str, Any]) -> None:
         return None
@@ -121,6 +125,12 @@ class Account:
         self.dry = False
         self.blocked: Hold | None = None
         """Why nothing at all may be sent (denied, unreachable, locked, corrupt journal); None: nothing."""
+        self.failed_reads = 0
+        """Cycles in a row in which the positions could not be read."""
+        self.read_failed: str | None = None
+        """Why they could not be read in this cycle."""
+        self.stopping = False
+        """The process is about to end: nothing new is sent."""
         self.margin_hold: Hold | None = None
         self.breached: str | None = None
         """The invariant that a send would have broken; nothing increases until `./run resume`."""
@@ -166,6 +176,15 @@ class Account:
         self.memory = self.memory.apply(entry)
         self._backlog.append(entry)
         self.write_backlog()
+
+    def look_at_journal(self) -> None:
+        """Notices a journal that is gone, replaced or broken; it is opened anew before anything else."""
+        if self.journal is None:
+            return
+        try:
+            self.journal.check()
+        except (OSError, StateError) as error:
+            self._refused(error)
 
     def write_backlog(self) -> bool:
         """Appends what is not on disk yet, in order; True when nothing is left."""

@@ -66,6 +66,10 @@ class InFlight:
         if self._count == 0:
             self._idle.set()
 
+    async def idle(self) -> None:
+        """Returns when nothing is in flight."""
+        await self._idle.wait()
+
     async def quiet(self) -> None:
         """Returns when nothing is in flight, at the latest after `LINGER_S`."""
         if self._count:

@@ -88,6 +88,7 @@ class SymbolCycle:
                 now = await self._look()
             except Unavailable as error:
                 because = f"the position could not be read: {error}"
+                self._account.read_failed = because
                 return self._outcome(SymbolState.UNRESOLVED, because, None, error.retry_after_s or SOON_S)
             planned = await self._decide(now)
             if self._account.dry:
@@ -274,6 +275,8 @@ class SymbolCycle:
     def _gate(self, order: PlaceOrder, now: _Round) -> str | None:
         """The last look before signing, synchronous: lock, kill switch, newest version, price age."""
         account = self._account
+        if account.stopping:
+            return "the process is stopping"
         if account.lock is not None and not account.lock.held():
             account.reopen = "the account lock was lost; another engine may act"
             return account.reopen

@@ -194,8 +194,12 @@ class Rig:
         self.lock = HeldLock()
         self.confirmed: list[tuple[AccountId, Mapping[Symbol, int]]] = []
         self.manager = _WatchedManager(self.settings, self.signals, self.confirmed)
-        opener = Opener(JOURNALS, self.disk, entropy, inline, lambda account: self.lock, self.published.cache.get)
+        opener = Opener(JOURNALS, self.disk, entropy, inline, self._take_lock, self.published.cache.get)
         self.executor = TradeExecutor(accounts, self.manager, opener, self.published, self.clock)
+
+    def _take_lock(self, account: AccountId) -> HeldLock:
+        self.lock = HeldLock()
+        return self.lock
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Runs a scenario on virtual time."""

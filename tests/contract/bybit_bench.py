@@ -41,6 +41,8 @@ T = TypeVar("T")
 BTC, ETH = Symbol("BTCUSDT"), Symbol("ETHUSDT")
 START = 1_790_000_010.5
 PRICE = Decimal(50_000)
+DEADLINE_S = 0.5
+"""Of every request; short, because hanging answers are waited for in real time over HTTP."""
 
 
 class Chance:
@@ -101,11 +103,15 @@ class Bench:
         return Admin(self.world)
 
     def another(
-        self, name: str, credentials: Mapping[str, str] | None = None, shared: VenueShared | None = None
+        self,
+        name: str,
+        credentials: Mapping[str, str] | None = None,
+        shared: VenueShared | None = None,
+        deadline_s: float = DEADLINE_S,
     ) -> AccountProcessor:
         """An adapter for another account; `credentials` replace what the venue gave."""
         fields = {**self.world.credentials()["bybit"][name], **(credentials or {})}
-        return adapter(name, fields, self.recorder, self.clock, self.base_url, shared or self.shared)
+        return adapter(name, fields, self.recorder, self.clock, self.base_url, shared or self.shared, deadline_s)
 
     def fault(self, kind: str, match: str, value: object = None, count: int = 1, landed: bool | None = None) -> None:
         body: dict[str, object] = {"venue": "bybit", "match": match, "kind": kind, "count": count}
@@ -157,13 +163,18 @@ def order(contracts: str, side: Side = Side.BUY, *, reduce: bool = False, symbol
 
 
 def adapter(
-    name: str, fields: dict[str, str], transport: Transport, clock: Clock, base_url: str, shared: VenueShared
+    name: str,
+    fields: dict[str, str],
+    transport: Transport,
+    clock: Clock,
+    base_url: str,
+    shared: VenueShared,
+    deadline_s: float = DEADLINE_S,
 ) -> AccountProcessor:
     account = AccountId(f"bybit-{name}")
-    return load("bybit")(account, fields, transport, clock, Chance(), base_url, None, shared, deadline_s=DEADLINE_S)
+    return load("bybit")(account, fields, transport, clock, Chance(), base_url, None, shared, deadline_s=deadline_s)
 
 
-DEADLINE_S = 0.5
 Scenario = Callable[[Bench], Awaitable[T]]
 
 

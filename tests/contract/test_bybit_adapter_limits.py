@@ -57,15 +57,29 @@ def test_reductions_pass_waiting_increases() -> None:
     async def scenario(bench: Bench) -> None:
         await bench.place(order("0.05"))
         await asyncio.sleep(2)
+        sut = bench.another("main", deadline_s=60.0)
         went: list[tuple[float, str]] = []
-        increases = [asyncio.create_task(patiently(bench.adapter, bench, False, went)) for _ in range(25)]
+        increases = [asyncio.create_task(patiently(sut, bench, False, went)) for _ in range(60)]
         await asyncio.sleep(0.1)
-        reductions = [asyncio.create_task(patiently(bench.adapter, bench, True, went)) for _ in range(5)]
+        reductions = [asyncio.create_task(patiently(sut, bench, True, went)) for _ in range(5)]
         await asyncio.gather(*increases, *reductions)
         kinds = [kind for _, kind in sorted(went, key=lambda one: one[0])]
         assert kinds[:10] == ["increase"] * 10  # they had the room before anybody asked to reduce
         assert sorted(kinds[10:20]) == ["increase"] * 5 + ["reduction"] * 5
         assert bench.over_limit() == 0
+
+    run("memory", scenario)
+
+
+def test_orders_held_up_on_their_way_do_not_meet_the_next_ones_at_the_venue() -> None:
+    async def scenario(bench: Bench) -> None:
+        await bench.adapter.preflight()
+        sut = bench.another("main", deadline_s=5.0)
+        bench.fault("delay_ms", "order_create", 600, count=10, landed=False)
+        went: list[tuple[float, str]] = []
+        await asyncio.gather(*(patiently(sut, bench, False, went) for _ in range(20)))
+        assert bench.over_limit() == 0
+        assert bench.orders() == 20
 
     run("memory", scenario)
 

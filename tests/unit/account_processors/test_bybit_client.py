@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 
 from account_processors import load
 from account_processors.bybit_processor import BybitProcessor
+from account_processors.reading import together
 from account_processors.shared import VenueShared
 from core.clock import VirtualClock
 from core.domain import AccountId, ClientId, Cost, MarginMode, OrderKind, PlaceOrder, Side, Symbol, TimeInForce
@@ -82,7 +84,7 @@ def made(clock: VirtualClock, script: Script) -> BybitProcessor:
     return sut
 
 
-def listing(rows: list[object], cursor: str = "") -> Reply:
+def listing(rows: Sequence[object], cursor: str = "") -> Reply:
     result = {"list": rows, "nextPageCursor": cursor, "category": "linear"}
     return 200, {}, json.dumps({"retCode": 0, "retMsg": "OK", "result": result, "time": 1_700_000_000_000})
 
@@ -129,7 +131,6 @@ BAD_PAGES: list[Reply] = [
     listing([row("CUSDT") | {"side": ""}]),
     listing([row("AUSDT")]),
     listing(["CUSDT"]),
-    listing([row("CUSDT")], "A%2C1%2C0"),  # the pages go in a circle
     listing([row("CUSDT")], "x&symbol=Y"),
 ]
 
@@ -139,6 +140,57 @@ def test_one_bad_page_fails_the_whole_read(last: Reply) -> None:
     async def scenario(clock: VirtualClock) -> None:
         with pytest.raises(Unavailable):
             await made(clock, Script(pages_of(last))).positions()
+
+    virtual(scenario)
+
+
+def test_pages_that_go_in_a_circle_are_left_at_once() -> None:
+    async def scenario(clock: VirtualClock) -> None:
+        script = Script(pages_of(listing([row("CUSDT")], "A%2C1%2C0")))
+        with pytest.raises(Unavailable, match="do not end"):
+            await made(clock, script).positions()
+        assert sum("settleCoin=USDT" in one.url for one in script.sent) == 3
+
+    virtual(scenario)
+
+
+def test_a_settle_coin_that_comes_into_use_during_the_read_is_read_too() -> None:
+    async def scenario(clock: VirtualClock) -> None:
+        naming: list[asyncio.Task[Any]] = []
+
+        def reply(path: str, query: str) -> Reply:
+            if path == "/v5/market/instruments-info":
+                return listing(json.loads((GOLDEN / "instruments.json").read_text())["result"]["list"])
+            if path != "/v5/position/list":
+                return "account_cross" if "account" in path else "tickers"
+            if not naming and "settleCoin=USDT" in query:
+                naming.append(asyncio.ensure_future(sut.prices([Symbol("BTCPERP")])))
+            return listing([row("BTCPERP")] if "settleCoin=USDC" in query else [row("BTCUSDT")])
+
+        script = Script(reply)
+        sut = made(clock, script)
+        await sut.instruments()
+        await sut.prices([BTC])
+        script.sent.clear()
+        read = await sut.positions()
+        assert set(read.by_symbol) == {"BTCUSDT", "BTCPERP"}
+        asked = [urlsplit(one.url).query for one in script.sent if "position" in one.url]
+        assert ["settleCoin=USDC" in query for query in asked] == [False, True]
+        await naming[0]
+
+    virtual(scenario)
+
+
+def test_what_stops_the_account_is_told_before_what_passes() -> None:
+    async def fails(error: Exception) -> None:
+        raise error
+
+    async def scenario(clock: VirtualClock) -> None:
+        with pytest.raises(Denied):
+            await together(fails(Unavailable("down")), fails(Denied("key")), fails(Unavailable("down")))
+        with pytest.raises(Unavailable, match="first"):
+            await together(fails(Unavailable("first")), fails(Unavailable("second")))
+        assert await together() == []
 
     virtual(scenario)
 

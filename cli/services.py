@@ -35,10 +35,13 @@ def up(args: argparse.Namespace) -> int:
         raise UserError(f"{home.root} is a demo's home; `./run demo` starts it.")
     home.prepare()
     label = shown(home)
-    started = start_missing(home, SERVICES)
-    for name in SERVICES:
-        print(f"{label}: {name} {'started' if name in started else 'was already running'}")
+    # The endpoint makes credentials.json where there is none, and the engine gives up without that file.
+    first = () if home.credentials.exists() else start_missing(home, (ENDPOINT,))
     try:
+        wait_healthy(home, first)
+        started = {*first, *start_missing(home, SERVICES)}
+        for name in SERVICES:
+            print(f"{label}: {name} {'started' if name in started else 'was already running'}")
         wait_healthy(home, SERVICES)
     except UserError as error:
         hint = f"What runs was left running. `./run logs{flag(home)}` shows more, `./run up{flag(home)}` tries again."

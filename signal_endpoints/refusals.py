@@ -61,13 +61,13 @@ class Refusals:
             identity = self._ops.identity(path)
             self._left_bytes = DAY_BYTES - (0 if identity is None else identity.size)
             self._day = day
-            self._forget_old_days()
+            self._forget_old_days(path.name)
         if self._left_bytes < len(line):
             return  # the day is full: more of the same would say nothing new
         self._left_bytes -= len(line)
         self._ops.append(path, line)
 
-    def _forget_old_days(self) -> None:
-        names = sorted(name for name in self._ops.list(self._folder) if RAW_FILE.fullmatch(name))
+    def _forget_old_days(self, today: str) -> None:
+        names = sorted({today, *(name for name in self._ops.list(self._folder) if RAW_FILE.fullmatch(name))})
         for name in names[:-DAYS_KEPT]:
             self._ops.remove(self._folder / name)

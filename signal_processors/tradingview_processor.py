@@ -98,11 +98,9 @@ class Processor:
                 log.info("... and %d more of the kind.", self._said - SAID_PER_POLL)
             self._write(last)
         except OSError as error:
-            trouble = f"{error.strerror or error}: {error.filename or self._places.raw}"
+            trouble = f"{error.strerror or error} in {Path(error.filename or self._places.raw).parent}"
             if trouble != self._trouble:
-                log.error(
-                    "%s. signals/%s.json stays as it is; mend the disk, this goes on by itself.", trouble, SOURCE
-                )
+                log.error("%s. The document stays as it is; mend the disk, this goes on by itself.", trouble)
             self._trouble = trouble
             return False
         if self._trouble:

@@ -218,7 +218,8 @@ class RawReader:
             grew = identity is None or (number + 1 < len(marks) and identity.size != mark.size)
             if grew or not files[mark.name].skip_to(mark):
                 return False
-            files[mark.name].identity = identity
+            if identity is not None and identity.size == mark.size:
+                files[mark.name].identity = identity
         self._files = files
         return True
 

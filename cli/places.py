@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -87,4 +88,8 @@ def flag(home: Home) -> str:
     """What to add to a command so that it means this home."""
     if home.root == demo_homes()[0].root:
         return " --demo"
-    return "" if home.root == CHECKOUT and not os.environ.get("TRADE_ENGINE_HOME") else f" --home {home.root}"
+    return (
+        ""
+        if home.root == CHECKOUT and not os.environ.get("TRADE_ENGINE_HOME")
+        else f" --home {shlex.quote(str(home.root))}"
+    )

@@ -13,7 +13,7 @@ from rich.panel import Panel
 from cli.alert import in_words
 from cli.demo.house import DemoHouse
 from cli.demo.story import Seen, facts, look
-from cli.places import short
+from cli.places import flag, short
 from cli.reading import webhook_url_of
 
 COLOURS = {"tradingview-endpoint": "cyan", "tradingview-signals": "magenta", "trade-engine": "green"}
@@ -78,7 +78,7 @@ def show_next(console: Console, house: DemoHouse) -> None:
     out = {"symbol": "BTCUSDT", "direction": "flat", "action": "sell", "size": "Exit"}
     manual = {"venue": "bybit", "account": "main", "symbol": "BTCUSDT", "quantity": "0.5", "kind": "manual"}
     root = short(house.home.root)
-    flags = f"--home {root}" if house.home.root.name != ".demo" else "--demo"
+    flags = flag(house.home).strip()
     lines = [
         "[bold]Try next[/] (each line is one to copy; what it does appears here or in `./run status`)",
         f"  add       {post(url, long)}",

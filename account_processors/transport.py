@@ -173,7 +173,6 @@ class HttpTransport:
         return b"".join(parts)
 
 
-
 def _failure(request: Request, progress: _Progress, why: str) -> TransportError:
     place = _place(request.url)
     return Lost(f"{place}: {why}") if progress.connected else NotSent(f"{place}: {why}; nothing was sent")

@@ -141,9 +141,7 @@ def envelope(answer: Answer) -> Envelope:
     if not isinstance(code, int) or isinstance(code, bool):
         raise Malformed("retCode is missing")
     result = answer.payload.get("result")
-    return Envelope(
-        code, str(answer.payload.get("retMsg", "")), table({} if result is None else result, "result")
-    )
+    return Envelope(code, str(answer.payload.get("retMsg", "")), table({} if result is None else result, "result"))
 
 
 def order_id(answer: Answer, client_id: str) -> str:

@@ -122,9 +122,7 @@ class Bench:
         self.admin.account({"venue": "bybit", "account": "main", **settings})
 
     def foreign(self, symbol: Symbol, quantity: str, kind: str = "manual") -> None:
-        self.admin.position(
-            {"venue": "bybit", "account": "main", "symbol": symbol, "quantity": quantity, "kind": kind}
-        )
+        self.admin.position({"venue": "bybit", "account": "main", "symbol": symbol, "quantity": quantity, "kind": kind})
 
     def position(self, symbol: Symbol = BTC) -> Decimal:
         """Signed contracts by the venue's books, whatever its reads say."""

@@ -317,6 +317,7 @@ def test_a_permit_serves_one_order_and_runs_out() -> None:
 
 def test_an_order_that_arrives_after_its_fence_is_not_taken() -> None:
     """The end of validity is a fence: what is still under way when it passes can no longer land."""
+
     async def scenario(bench: Bench) -> None:
         await bench.adapter.preflight()
         mine = bench.next_id()

@@ -7,89 +7,24 @@ import gzip
 import subprocess
 import sys
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
-import aiohttp.web
 import pytest
 
-from account_processors.transport import HttpTransport
 from core.errors import Lost, NotSent
-from core.ports import Request, StreamRequest
-
-Reader = asyncio.StreamReader
-Writer = asyncio.StreamWriter
-
-
-@dataclass
-class Server:
-    """A raw TCP server. `requests` are the complete HTTP requests that arrived, in bytes; the first sets `asked`."""
-
-    port: int = 0
-    connections: int = 0
-    requests: list[bytes] = field(default_factory=list)
-    asked: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-
-Behaviour = Callable[[Server, Reader, Writer], Awaitable[None]]
-
-
-async def one_request(server: Server, reader: Reader) -> bytes:
-    head = await reader.readuntil(b"\r\n\r\n")
-    lengths = [line.split(b":")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")]
-    body = await reader.readexactly(int(lengths[0])) if lengths else b""
-    server.requests.append(head + body)
-    server.asked.set()
-    return head + body
-
-
-@asynccontextmanager
-async def serving(behave: Behaviour) -> AsyncIterator[Server]:
-    server = Server()
-
-    async def handle(reader: Reader, writer: Writer) -> None:
-        server.connections += 1
-        try:
-            await behave(server, reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass
-        finally:
-            writer.close()
-
-    listener = await asyncio.start_server(handle, "127.0.0.1", 0)
-    server.port = listener.sockets[0].getsockname()[1]
-    try:
-        yield server
-    finally:
-        listener.close()
-
-
-@asynccontextmanager
-async def transport(**options: float) -> AsyncIterator[HttpTransport]:
-    made = HttpTransport(**options)  # type: ignore[arg-type]  # keyword options of different number types
-    try:
-        yield made
-    finally:
-        await made.close()
-
-
-def answer(body: bytes = b"{}", *extra: str, status: str = "200 OK") -> bytes:
-    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *extra, "", ""]
-    return "\r\n".join(lines).encode() + body
-
-
-def good(body: bytes = b"{}", *extra: str, status: str = "200 OK") -> Behaviour:
-    async def behave(server: Server, reader: Reader, writer: Writer) -> None:
-        while True:
-            await one_request(server, reader)
-            writer.write(answer(body, *extra, status=status))
-
-    return behave
+from core.ports import Request
+from tests.contract.transport_server import (
+    Behaviour,
+    Reader,
+    Server,
+    Writer,
+    answer,
+    good,
+    hang,
+    one_request,
+    serving,
+    transport,
+)
 
 
 async def close_at_once(server: Server, reader: Reader, writer: Writer) -> None:
@@ -115,11 +50,6 @@ async def garbage(server: Server, reader: Reader, writer: Writer) -> None:
     await one_request(server, reader)
     writer.write(b"\x00\x01not http at all\r\n\r\n")
     await writer.drain()
-
-
-async def hang(server: Server, reader: Reader, writer: Writer) -> None:
-    await one_request(server, reader)
-    await reader.read()
 
 
 async def drip(server: Server, reader: Reader, writer: Writer) -> None:
@@ -334,79 +264,6 @@ async def test_messages_name_the_place_but_no_query_and_no_header() -> None:
     assert "canary" not in repr(caught.value)
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
-
-
-# --- websockets -------------------------------------------------------------------------------------------------------
-
-
-async def echo(request: aiohttp.web.Request) -> aiohttp.web.StreamResponse:
-    socket, query = aiohttp.web.WebSocketResponse(), request.raw_path.partition("?")[2]
-    await socket.prepare(request)
-    async for message in socket:
-        if message.data == "bye":
-            await socket.close(code=4001)
-        elif message.data == "binary":
-            await socket.send_bytes(b"as text")
-        elif message.data == "noise":
-            await socket.send_bytes(b"\xff\xfe")
-        else:
-            await socket.send_str(f"{message.data} {query}")
-    return socket
-
-
-@asynccontextmanager
-async def websocket_server() -> AsyncIterator[str]:
-    application = aiohttp.web.Application()
-    application.router.add_get("/ws", echo)
-    runner = aiohttp.web.AppRunner(application)
-    await runner.setup()
-    site = aiohttp.web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    assert site._server is not None
-    port = site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]  # an asyncio server has sockets
-    try:
-        yield f"ws://127.0.0.1:{port}"
-    finally:
-        await runner.cleanup()
-
-
-async def test_a_stream_carries_text_both_ways_and_says_when_it_ended() -> None:
-    async with websocket_server() as url, transport() as sut:
-        stream = await sut.connect(StreamRequest(f"{url}/ws?token=a%3Ab"))
-        await stream.send("hello")
-        assert await stream.receive() == "hello token=a%3Ab"
-        await stream.send("binary")
-        assert await stream.receive() == "as text"
-        await stream.send("bye")
-        with pytest.raises(Lost, match="4001"):
-            await stream.receive()
-        with pytest.raises(Lost):
-            await stream.receive()
-        await stream.close()
-
-
-async def test_a_frame_that_is_not_text_ends_the_stream() -> None:
-    async with websocket_server() as url, transport() as sut:
-        stream = await sut.connect(StreamRequest(f"{url}/ws"))
-        await stream.send("noise")
-        with pytest.raises(Lost):
-            await stream.receive()
-        await stream.close()
-
-
-async def test_a_refused_websocket_is_lost_and_an_unreachable_one_not_sent() -> None:
-    async with websocket_server() as url, transport() as sut:
-        with pytest.raises(Lost, match="404"):
-            await sut.connect(StreamRequest(f"{url}/nowhere"))
-    async with transport() as sut:
-        with pytest.raises(NotSent):
-            await sut.connect(StreamRequest(f"{url}/ws"))
-
-
-async def test_a_websocket_that_does_not_answer_is_bounded() -> None:
-    async with serving(hang) as server, transport() as sut:
-        with pytest.raises(Lost):
-            await sut.connect(StreamRequest(server.url.replace("http", "ws"), deadline_s=0.1))
 
 
 # --- what is loaded ---------------------------------------------------------------------------------------------------

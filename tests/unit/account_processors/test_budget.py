@@ -63,9 +63,7 @@ def let_go(asks: list[Ask], own: tuple[int, float], shared: tuple[int, float], w
         async def one(ask: Ask) -> None:
             await asyncio.sleep(ask.at)
             asked = clock.monotonic()
-            lease = await budget.acquire(
-                [windows[ask.owner], everyone], ask.priority, ask.owner, FOREVER_S, ask.weight
-            )
+            lease = await budget.acquire([windows[ask.owner], everyone], ask.priority, ask.owner, FOREVER_S, ask.weight)
             now = clock.monotonic()
             lets.append(Let(ask, asked, now, now + way * ask.answer_s))
             await asyncio.sleep(ask.answer_s)

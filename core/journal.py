@@ -102,7 +102,7 @@ def decode(data: bytes, where: str = "journal") -> Content:
     if head and len(tail) == whole:
         records.append(_decode_line(tail + b"\n", f"{where} line {len(records) + 1}"))
         return Content(tuple(records), data[:start] + tail + b"\n", torn=0)
-    if len(tail) >= whole:
+    if head and len(tail) > whole:
         raise Corrupt(f"{where} line {len(records) + 1}: what stands at the end is no record. {_REMEDY}")
     return Content(tuple(records), data[:start], torn=len(data) - start)
 

@@ -269,6 +269,8 @@ class TradeExecutor:
             "equity": plain(account.equity.value) if account.equity else None,
             "symbols": symbols,
         }
+        if self._dry_run or account.locked_out:
+            return  # another engine's files: this one only looks, or is not allowed to act
         self._publisher.status(account.id, content)
         if account.journal is not None and not account.dry and account.recover_after is None:
             entries = projected_symbols(account)

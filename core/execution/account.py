@@ -84,6 +84,8 @@ class SymbolView:
     absent_at: dict[int, float] = field(default_factory=dict)
     """Intent number -> instant of its first absence that counts."""
     lookup_due: float = 0.0
+    closing_tries: int = 0
+    """Reductions in a row that filled nothing."""
     history_due: float = 0.0
     foreign: Decimal | None = None
     rebase: str | None = None
@@ -139,6 +141,8 @@ class Account:
         self.recover_after: float | None = None
         self.lost: Mapping[str, Mapping[str, Any]] = {}
         """What the depth cache said of each symbol when the journal was found lost."""
+        self.locked_out = False
+        """Another engine trades the account: what people read of it is that engine's to write."""
         self.reopen: str | None = None
         """Why journal and lock must be opened anew before anything else."""
         self.in_flight = InFlight()

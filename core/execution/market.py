@@ -149,12 +149,18 @@ def limit_holds(
 
 
 def _gross(account: Account, instrument: Instrument, price: Price, position: Decimal, symbol: Symbol) -> Decimal:
-    """Unsigned notional of every open position, each at its last known price (its entry price where none is known)."""
+    """Unsigned notional of every position, held or on its way, each at its last known price (or its entry price).
+
+    Other symbols count with the larger of what they hold and what they are to hold: they may be increasing right now.
+    """
     total = instrument.notional(position, price.mark)
-    for other in account.latest.by_symbol.values() if account.latest else ():
-        known_price = account.view(other.symbol).price
-        listed = account.listed.get(other.symbol)
-        at = known_price.mark if known_price else other.entry_price
-        if other.symbol != symbol and listed is not None and at is not None:
-            total += listed.notional(other.contracts, at)
+    open_now = account.latest.by_symbol if account.latest else {}
+    for other in {*open_now, *account.memory.symbols} - {symbol}:
+        held = open_now.get(other)
+        known_price = account.view(other).price
+        listed = account.listed.get(other)
+        at = known_price.mark if known_price else held.entry_price if held else None
+        if listed is not None and at is not None:
+            contracts = max(abs(account.memory.of(other).stored), abs(held.contracts) if held else ZERO)
+            total += listed.notional(contracts, at)
     return total

@@ -53,7 +53,7 @@ class Opener:
         if account.journal is not None and account.dry == dry and not account.reopen:
             return
         self.close(account)
-        account.dry, account.reopen = dry, None
+        account.dry, account.reopen, account.locked_out = dry, None, False
         try:
             if dry:
                 self._open_dry(account)
@@ -61,6 +61,7 @@ class Opener:
                 self._open(account)
         except (StateError, OSError) as error:
             self.close(account)
+            account.locked_out = isinstance(error, Locked)
             remedy = "" if isinstance(error, Locked | Corrupt) else "; trying again"
             account.block(f"{error}{remedy}", RETRY_LOCK_S)
 

@@ -102,6 +102,8 @@ def _resolved(account: Account, intent: Intent, filled: Decimal, seq: int | None
     _tell(account, intent, "filled" if filled else "unfilled", filled, because)
     order = intent.order
     if order.reduce_only:
+        view = account.view(order.symbol)
+        view.closing_tries = 0 if filled else view.closing_tries + 1
         account.pacing.succeeded(order.symbol, Pace.REDUCTION_REJECTED)
     elif filled < order.contracts:
         detail = f"{plain(filled)} of {plain(order.contracts)} contracts"

@@ -245,6 +245,7 @@ class SymbolCycle:
             unresolved_reduction=sum((o.contracts for o in reductions), ZERO),
             unresolved=unresolved,
             because=now.verdict.because,
+            closing_tries=self._account.view(self._symbol).closing_tries,
         )
 
     def _without_market(self, target: Target, actual: Actual, policy: Policy) -> Plan:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from core.events import OrderSent, Trouble
+from core.events import AccountChanged, OrderSent, Trouble
 from core.state import AccountLock
 from simulator.disk import Fault
 from tests.scenario.rig import BTC, ETH, JOURNALS, Rig, manual, opened
@@ -149,9 +149,9 @@ def test_a_second_engine_names_the_holder_and_does_nothing(tmp_path: Path) -> No
         for _ in range(3):
             await rig.cycle()
             await asyncio.sleep(2)
-        status = rig.published.statuses[rig.ids["main"]]
-        assert status["state"] == "BLOCKED"
-        assert "already traded by trade-engine" in status["because"]
+        assert rig.ids["main"] not in rig.published.statuses, "the status is the other engine's to write"
+        told = [event.because for event in rig.events if isinstance(event, AccountChanged)]
+        assert "already traded by trade-engine" in told[0]
         assert not rig.sent()
         held.release()
         await asyncio.sleep(3)

@@ -1,0 +1,183 @@
+"""The private stream of one account: it wakes the loop, primes positions and can be the proof of a complete fill.
+
+A stream never beats a read. Primed positions are used only while the stream is up, was anchored by a read after it came
+up, and says what is expected; whatever differs is read. Fills count once (by execution id) and only complete ones settle
+an order; everything else only makes the loop look.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from decimal import Decimal
+
+from core.domain import ZERO, ClientId, Position, Positions, Symbol, VenueEvent, VenueEventKind, plain
+from core.errors import VenueError
+from core.events import OrderResolved
+from core.execution.account import Account
+from core.execution.pacing import Pace
+from core.records import Intent
+
+ANCHOR_FRESH_S = 35.0
+"""A primed position counts only if a read of all positions is at most this old."""
+PUSH_WAIT_S = 0.05
+"""How long a fill push is waited for after an ack before the position is read instead."""
+EXECUTIONS_KEPT = 4096
+RESTART_AFTER_S = 1.0
+
+
+class AccountStream:
+    """What the stream has told of one account since it came up. `wake` makes the account's loop look."""
+
+    def __init__(self, account: Account, wake: Callable[[], None]) -> None:
+        self._account = account
+        self._wake = wake
+        self._up = False
+        self._anchored_at: float | None = None
+        self._positions: dict[Symbol, Position] = {}
+        self._executions: OrderedDict[str, None] = OrderedDict()
+        self._filled: dict[ClientId, Decimal] = {}
+        self._told = asyncio.Condition()
+
+    @property
+    def up(self) -> bool:
+        return self._up
+
+    async def run(self) -> None:
+        """Follows the stream for ever; the adapter reconnects, and what ends all the same is begun again."""
+        account = self._account
+        while True:
+            try:
+                async for event in account.processor.events():
+                    await self._take(event)
+            except VenueError as error:
+                account.trouble(None, f"the private stream ended ({error}); positions are read until it is back")
+            self._down()
+            pause_s = account.entropy.uniform(0.8, 1.2) * RESTART_AFTER_S
+            account.pacing.succeeded(None, Pace.READ_FAILED)
+            await asyncio.sleep(pause_s)
+
+    # --- for the loop -------------------------------------------------------------------------------------------------
+
+    def anchor(self, positions: Positions) -> None:
+        """A complete read: from here on the stream's changes are changes of this."""
+        if not self._up:
+            return
+        for symbol in set(positions.by_symbol) | set(self._positions):
+            read, pushed = positions.of(symbol), self._positions.get(symbol)
+            newer = pushed is not None and pushed.seq is not None and read.seq is not None and pushed.seq > read.seq
+            if not newer:
+                self._positions[symbol] = read
+        self._anchored_at = positions.sent_at
+
+    def primed(self, symbol: Symbol) -> Positions | None:
+        """Positions as the stream has them, where they may stand for a read of `symbol`: it says what is expected."""
+        account = self._account
+        memory, now = account.memory.of(symbol), account.clock.time()
+        fresh = self._anchored_at is not None and now - self._anchored_at <= ANCHOR_FRESH_S
+        if not self._up or not fresh or memory.intents or memory.baseline is None:
+            return None
+        position = self._positions.get(symbol) or Position(symbol, ZERO)
+        if position.contracts != memory.baseline:
+            return None
+        return Positions({**self._positions, symbol: position}, now, now)
+
+    async def settled(self, symbol: Symbol) -> bool:
+        """Waits shortly for a push that settles the symbol's open orders; whether none is open any more."""
+        if not self._up:
+            return False
+        try:
+            async with asyncio.timeout(PUSH_WAIT_S), self._told:
+                await self._told.wait_for(lambda: not self._account.memory.of(symbol).intents or not self._up)
+        except TimeoutError:
+            return False
+        return not self._account.memory.of(symbol).intents
+
+    # --- what arrives -------------------------------------------------------------------------------------------------
+
+    async def _take(self, event: VenueEvent) -> None:
+        if event.kind is VenueEventKind.STREAM_UP:
+            self._down()
+            self._up = True
+        elif event.kind is VenueEventKind.STREAM_DOWN:
+            self._down()
+        elif event.kind is VenueEventKind.POSITION and event.position is not None:
+            self._take_position(event.position)
+        elif event.kind is VenueEventKind.FILL and event.fill is not None:
+            self._take_fill(event)
+        elif event.kind is VenueEventKind.ORDER and event.symbol is not None:
+            self._account.view(event.symbol).lookup_due = 0.0
+        async with self._told:
+            self._told.notify_all()
+        if self._should_wake(event):
+            self._wake()
+
+    def _down(self) -> None:
+        self._up = False
+        self._anchored_at = None
+        self._positions.clear()
+        self._filled.clear()
+
+    def _should_wake(self, event: VenueEvent) -> bool:
+        """Whether the loop has something to look at: the expected needs no cycle."""
+        if event.kind in (VenueEventKind.STREAM_UP, VenueEventKind.STREAM_DOWN):
+            return True
+        if event.symbol is None:
+            return False
+        memory = self._account.memory.of(event.symbol)
+        if event.kind is VenueEventKind.POSITION and event.position is not None:
+            return not memory.intents and memory.baseline is not None and event.position.contracts != memory.baseline
+        return event.kind is VenueEventKind.FILL and event.client_id not in memory.accounted
+
+    def _take_position(self, position: Position) -> None:
+        known = self._positions.get(position.symbol)
+        if known is not None and known.seq is not None and position.seq is not None and position.seq < known.seq:
+            return  # late or repeated
+        self._positions[position.symbol] = position
+        view = self._account.view(position.symbol)
+        if position.seq is not None:
+            view.seq = max(position.seq, view.seq if view.seq is not None else position.seq)
+
+    def _take_fill(self, event: VenueEvent) -> None:
+        """Counts one execution once; a complete one settles its order."""
+        fill = event.fill
+        assert fill is not None
+        if fill.exec_id in self._executions:
+            return
+        self._executions[fill.exec_id] = None
+        while len(self._executions) > EXECUTIONS_KEPT:
+            self._executions.popitem(last=False)
+        intents = {intent.client_id: intent for intent in self._account.memory.of(fill.symbol).intents}
+        intent = intents.get(fill.client_id) if fill.client_id else None
+        if intent is None:
+            self._account.view(fill.symbol).history_due = 0.0
+            return
+        filled = self._filled.get(intent.client_id, ZERO) + abs(fill.contracts)
+        self._filled[intent.client_id] = filled
+        if filled == intent.order.contracts:
+            self._settle(intent, filled, fill.seq)
+
+    def _settle(self, intent: Intent, filled: Decimal, seq: int | None) -> None:
+        account, order = self._account, intent.order
+        self._filled.pop(intent.client_id, None)
+        account.record("RESOLVED", symbol=order.symbol, n=intent.number, filled=plain(filled), seq=seq)
+        account.pacing.succeeded(
+            order.symbol, Pace.SHORT_FILL, Pace.REDUCTION_REJECTED if order.reduce_only else Pace.INCREASE_REJECTED
+        )
+        baseline = account.memory.of(order.symbol).baseline
+        known = self._positions.get(order.symbol)
+        if baseline is not None and self._anchored_at is not None:
+            before = known or Position(order.symbol, ZERO)
+            newest = max((n for n in (before.seq, seq) if n is not None), default=None)
+            leverage = before.leverage or order.leverage
+            mode = before.margin_mode or order.margin_mode
+            self._positions[order.symbol] = Position(order.symbol, baseline, leverage, mode, newest, before.entry_price)
+        account.tell(
+            OrderResolved,
+            symbol=order.symbol,
+            client_id=intent.client_id,
+            outcome="filled",
+            filled=filled,
+            because="the stream shows the complete fill",
+        )

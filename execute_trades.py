@@ -20,7 +20,7 @@ from config.reload import FileSettings
 from config.signal_files import SignalFiles
 from config.watch import watch
 from core.clock import SystemClock, SystemEntropy
-from core.domain import AccountId
+from core.domain import AccountId, Policy
 from core.errors import ConfigError
 from core.events import Emit, Trouble
 from core.execution.account import Account
@@ -47,12 +47,11 @@ class Engine:
 
     async def aclose(self) -> None:
         self.executor.close()
+        await asyncio.gather(*(venue.close() for venue in self.shared))
         await self.transport.close()
 
 
-def compose(
-    home: Home, credentials: Credentials, emit: Emit, via: Transport | None = None, dry: bool = False
-) -> Engine:
+def compose(home: Home, known: Credentials, emit: Emit, via: Transport | None = None, dry: bool = False) -> Engine:
     """Joins files, manager, executor and adapters. An account that cannot be used is BLOCKED, with its reason."""
     clock, entropy, ops, transport = SystemClock(), SystemEntropy(), RealFileOps(), via or HttpTransport(SystemClock())
 
@@ -60,17 +59,18 @@ def compose(
         emit(Trouble(clock.time(), account, None, text))
 
     projections = Projections(home.depths, home.statuses, ops, clock, tell)
-    settings = FileSettings(home, clock, accounts=credentials.known, keeps=not dry)
+    settings = FileSettings(home, clock, accounts=known.known, keeps=not dry)
     signals = SignalFiles(home, clock, staleness_s=settings.staleness_s, remembers=not dry)
+    deadline_s = found.policy.request_deadline_s if (found := settings.settings()) else Policy().request_deadline_s
     shared: dict[tuple[str, str | None], VenueShared] = {}
     accounts = []
-    for one in credentials.accounts:
+    for one in known.accounts:
         try:
             if one.trouble:
                 raise ConfigError("credentials.json", one.trouble)
             venue = shared.setdefault((one.known.venue, one.base_url), VenueShared(clock))
-            adapter = load(one.known.venue)
-            processor = adapter(one.account, one.keys, transport, clock, entropy, one.base_url, one.ws_url, venue)
+            place = (one.base_url, one.ws_url, venue, deadline_s)
+            processor = load(one.known.venue)(one.account, one.keys, transport, clock, entropy, *place)
             accounts.append(Account(one.account, processor, clock, entropy, emit))
         except ConfigError as error:
             tell(one.account, f"the account is not traded: {error}")

@@ -170,9 +170,7 @@ class AccountProcessor(Protocol):
     async def set_leverage(self, symbol: Symbol, leverage: Decimal, margin_mode: MarginMode) -> None:
         """An answer of "not modified" is success."""
 
-    async def set_margin_mode(
-        self, symbol: Symbol | None, margin_mode: MarginMode, leverage: Decimal | None
-    ) -> None:
+    async def set_margin_mode(self, symbol: Symbol | None, margin_mode: MarginMode, leverage: Decimal | None) -> None:
         """Account-wide with `symbol` None; `leverage` only for venues that set both at once."""
 
     async def set_position_mode(self, mode: PositionMode) -> None: ...

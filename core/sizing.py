@@ -79,6 +79,8 @@ def _missing(facts: Facts) -> str:
         return f"equity is {plain(facts.equity.value)} {facts.equity.currency}"
     if facts.instrument is None:
         return facts.missing or "the venue does not list the symbol"
+    if facts.instrument.settle != facts.equity.currency:
+        return f"it settles in {facts.instrument.settle}, and the equity read is in {facts.equity.currency}"
     if facts.price is None:
         return facts.missing or "the price is unknown"
     return ""

@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
 
-from core.domain import AccountId, AccountMode, Policy, Symbol, SymbolState, plain
+from core.domain import AccountId, AccountMode, Policy, Symbol, SymbolState
 from core.errors import Denied, Unavailable
 from core.events import CycleDone, EquityRead, SymbolSettled
 from core.execution import commands, preflight
 from core.execution.account import Account, SymbolOutcome
 from core.execution.context import CycleContext, account_holds, admission_of, settings_of, symbols_of, wanted_by
-from core.execution.opening import Opener, projected_symbols, recover
+from core.execution.opening import Opener, recover
 from core.execution.pacing import Pace, delay_s
+from core.execution.projecting import Projector, Publisher
 from core.execution.reads import CycleFacts
 from core.execution.resolving import LOOKUP_EVERY_S
+from core.execution.streaming import AccountStream
 from core.execution.symbol import SETTLED, SymbolCycle
 from core.ports import Clock
 from core.signal_manager import SignalManager, Version
@@ -39,13 +40,6 @@ READ_TRIES = 3
 """Cycles in a row, a second apart, in which the positions may be unreadable before the account is BLOCKED."""
 LAST_ORDERS_S = 6.0
 """How long a stop waits for orders that are on their way: longer than a request's deadline."""
-
-
-class Publisher(Protocol):
-    """Where an account's projections go. Never raises into the loop; troubles are the publisher's to tell."""
-
-    def status(self, account: AccountId, content: Mapping[str, Any]) -> None: ...
-    def depths(self, account: AccountId, epoch: str, entries: Mapping[str, Mapping[str, Any]]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +69,12 @@ class TradeExecutor:
         self.weight_config: Version = signal_manager.version
         self._symbol_details_cache = {account.id: account.details for account in accounts}
         self._opener = opener
-        self._publisher = publisher
+        self._projector = Projector(publisher, dry_run)
         self._clock = clock
         self._dry_run = dry_run
         self._wakes = {account.id: asyncio.Event() for account in accounts}
         self._wake = asyncio.Event()
-        self._published: dict[AccountId, Mapping[str, Any]] = {}
+        self._streams: dict[AccountId, AccountStream] = {}
 
     # --- cycles -------------------------------------------------------------------------------------------------------
 
@@ -121,7 +115,7 @@ class TradeExecutor:
         self.signal_manager.confirm_execution(account.id, confirmed)
         await account.compact()
         result = self._result(account, version, outcomes)
-        self._publish(account, version, result)
+        self._projector.publish(account, version, outcomes)
         duration_s = self._clock.monotonic() - started_s
         orders = account.orders_sent - orders_before
         account.tell(CycleDone, cycle=account.cycle, duration_s=duration_s, orders=orders, settled=result.settled)
@@ -157,12 +151,14 @@ class TradeExecutor:
             symbols = sorted({*symbols, *(s for s, p in account.latest.by_symbol.items() if p.contracts)})
         wants = {symbol: wanted_by(account, version, symbol, version.halt) for symbol in symbols}
         mine = settings_of(account, version)
+        stream = self._streams.get(account.id)
         context = CycleContext(
             account=account,
             newest=lambda: self.weight_config,
             halt=self.signal_manager.halt,
-            facts=CycleFacts(account.processor, self._clock, symbols),
+            facts=CycleFacts(account.processor, symbols, stream.equity() if stream else None),
             admission=admission_of(account, wants, mine.policy if mine else Policy()),
+            stream=stream,
         )
         semaphore = asyncio.Semaphore(MAX_CONCURRENT_SYMBOL_REQUESTS)
 
@@ -173,7 +169,7 @@ class TradeExecutor:
         account.read_failed = None
         done = await asyncio.gather(*(bounded(symbol) for symbol in symbols), self._refresh_equity(context))
         self._count_failed_reads(account)
-        return {outcome.symbol: outcome for outcome in done if outcome is not None}
+        return {outcome.symbol: outcome for outcome in done if outcome is not None} | _unconfigured(account, symbols)
 
     def _count_failed_reads(self, account: Account) -> None:
         """A venue that does not answer again and again blocks the account, with growing pauses, until it does."""
@@ -240,7 +236,8 @@ class TradeExecutor:
         mine = settings_of(account, version)
         policy = mine.policy if mine else Policy()
         interval_s = policy.reconcile_interval_s
-        if account.processor.capabilities.private_stream:
+        stream = self._streams.get(account.id)
+        if stream is not None and stream.up:
             interval_s = max(interval_s, STREAMED_INTERVAL_S)
         budget_s = READS_PER_CYCLE / (account.processor.capabilities.reads_per_s * READ_BUDGET_SHARE)
         dues = [o.next_due for o in outcomes.values() if o.next_due is not None]
@@ -256,38 +253,6 @@ class TradeExecutor:
         settled = settled and all(_rests(outcome) for outcome in outcomes.values())
         return AccountResult(account.id, outcomes, settled, max(due, now + budget_s))
 
-    # --- projections --------------------------------------------------------------------------------------------------
-
-    def _publish(self, account: Account, version: Version, result: AccountResult) -> None:
-        state, because = self._account_state(account, version)
-        symbols = {symbol: _status_of(account, outcome) for symbol, outcome in sorted(result.outcomes.items())}
-        content = {
-            "account": account.id,
-            "cycle": account.cycle,
-            "state": state,
-            "because": because,
-            "equity": plain(account.equity.value) if account.equity else None,
-            "symbols": symbols,
-        }
-        if self._dry_run or account.locked_out:
-            return  # another engine's files: this one only looks, or is not allowed to act
-        self._publisher.status(account.id, content)
-        if account.journal is not None and not account.dry and account.recover_after is None:
-            entries = projected_symbols(account)
-            if self._published.get(account.id) != entries:
-                self._publisher.depths(account.id, account.journal.epoch, entries)
-                self._published[account.id] = entries
-
-    def _account_state(self, account: Account, version: Version) -> tuple[str, str]:
-        if version.settings is None:
-            return "HELD", "; ".join(version.problems) or "no valid configuration yet"
-        holds = account_holds(account, settings_of(account, version), version.halt)
-        if holds:
-            return holds[0].state.value, holds[0].because
-        if version.problems:
-            return "OK", "; ".join(version.problems)
-        return "OK", "dry run: nothing is sent" if account.dry else ""
-
     # --- running ------------------------------------------------------------------------------------------------------
 
     def wake(self) -> None:
@@ -297,9 +262,25 @@ class TradeExecutor:
     async def run(self, stop: asyncio.Event, poll_s: float = 1.0) -> None:
         """Runs until `stop` is set: a loop per account, and a supervisor that reads new versions for all of them."""
         self._load_weight_config()
-        async with asyncio.TaskGroup() as group:
+        async with self.streaming(), asyncio.TaskGroup() as group:
             loops = [group.create_task(self._loop(account)) for account in self.accounts]
             group.create_task(self._supervise(stop, poll_s, loops))
+
+    @contextlib.asynccontextmanager
+    async def streaming(self) -> AsyncIterator[None]:
+        """Follows the private stream of every account whose venue has one, for as long as the context lasts."""
+        tasks: list[asyncio.Task[None]] = []
+        for account in self.accounts:
+            if account.processor.capabilities.private_stream:
+                stream = self._streams[account.id] = AccountStream(account, self._wakes[account.id].set)
+                tasks.extend(asyncio.ensure_future(_kept_up(work)) for work in (stream.run, stream.keep_equity))
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._streams.clear()
 
     async def _supervise(self, stop: asyncio.Event, poll_s: float, loops: list[asyncio.Task[None]]) -> None:
         while not stop.is_set():
@@ -356,19 +337,19 @@ def _rests(outcome: SymbolOutcome) -> bool:
     return outcome.state in SETTLED or (outcome.state in _STANDING and outcome.next_due is None)
 
 
-def _status_of(account: Account, outcome: SymbolOutcome) -> dict[str, Any]:
-    """One symbol as `state/status` shows it: target and actual in signed base units."""
-    listed = account.listed.get(outcome.symbol)
+def _unconfigured(account: Account, symbols: Collection[Symbol]) -> dict[Symbol, SymbolOutcome]:
+    """Positions the last read showed on symbols nobody asked for: listed, never touched."""
+    found = account.latest.by_symbol.values() if account.latest else ()
+    because = "a position on a symbol that is not configured for this account; it is not touched"
     return {
-        "target": None
-        if outcome.target is None
-        else plain(listed.quantity(outcome.target) if listed else outcome.target),
-        "actual": None
-        if outcome.actual is None
-        else plain(listed.quantity(outcome.actual) if listed else outcome.actual),
-        "depth": None if outcome.depth is None else plain(outcome.depth),
-        "leverage": None if outcome.leverage is None else plain(outcome.leverage),
-        "generation": outcome.generation,
-        "state": outcome.state.value,
-        "because": outcome.because,
+        p.symbol: SymbolOutcome(p.symbol, SymbolState.FOREIGN, because, actual=p.contracts, leverage=p.leverage)
+        for p in found
+        if p.contracts and p.symbol not in symbols
     }
+
+
+async def _kept_up(work: Callable[[], Awaitable[None]]) -> None:
+    """Begins `work` again whenever a fault of ours ended it."""
+    while True:
+        await isolated(work(), lambda error: None)
+        await asyncio.sleep(AFTER_FAULT_S)

@@ -15,13 +15,13 @@ CLOSED_BY_FLATTEN = "closed by FLATTEN"
 
 def apply_commands(account: Account, desired: Asked, configured: set[Symbol]) -> None:
     """Acts once on every n above the journaled one. Adoption waits for a read and is only noted here."""
-    for verb in _ACTIONS:
+    for verb, act in _ACTIONS.items():
         for name, n in desired.get(verb, {}).get(account.id, {}).items():
             if n <= account.memory.commands.get(f"{verb}/{name}", 0):
                 continue
             symbols = set(account.memory.symbols) | configured if name == "*" else {Symbol(name)}
             if not account.skip_commands:
-                _ACTIONS[verb](account, sorted(symbols))
+                act(account, sorted(symbols))
             account.record("COMMAND", verb=verb, symbol=name, n=n)
     account.skip_commands = False
 

@@ -21,6 +21,7 @@ from core.domain import (
 )
 from core.execution.account import Account
 from core.execution.reads import CycleFacts
+from core.execution.streaming import AccountStream
 from core.limits import Candidate, admit, blocked, clock_hold, expiry_hold, held
 from core.memory import SymbolMemory
 from core.signal_manager import Version
@@ -42,6 +43,7 @@ class CycleContext:
     halt: Callable[[], Halt]
     facts: CycleFacts
     admission: Mapping[Symbol, Hold]
+    stream: AccountStream | None = None
 
 
 def settings_of(account: Account, version: Version) -> AccountSettings | None:

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 
 from core.domain import Equity, Instrument, Positions, Price, Symbol
 from core.errors import Unavailable
-from core.ports import AccountProcessor, Clock
+from core.ports import AccountProcessor
 
 T = TypeVar("T")
 LINGER_S = 0.02
@@ -98,16 +98,22 @@ class Once(Generic[T]):
 
 
 class CycleFacts:
-    """What one cycle of one account reads besides positions: one equity snapshot, one batch of prices, instruments."""
+    """What one cycle of one account reads besides positions: one equity snapshot, one batch of prices, instruments.
 
-    def __init__(self, processor: AccountProcessor, clock: Clock, symbols: Collection[Symbol]) -> None:
+    `equity` is a snapshot fresh enough to use as it is (None: it is read).
+    """
+
+    def __init__(self, processor: AccountProcessor, symbols: Collection[Symbol], equity: Equity | None = None) -> None:
+        self._known_equity = equity
         self._equity = Once(processor.equity)
         self._prices = Once(lambda: processor.prices(symbols))
         self._instruments = Once(processor.instruments)
         self._processor = processor
-        self._clock = clock
 
     async def equity(self) -> Equity:
+        """The account's equity: one value for the whole cycle."""
+        if self._known_equity is not None:
+            return self._known_equity
         return await self._equity.get()
 
     async def price(self, symbol: Symbol, newer_than: float = 0.0) -> Price | None:

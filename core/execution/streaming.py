@@ -1,8 +1,8 @@
 """The private stream of one account: it wakes the loop, primes positions and can be the proof of a complete fill.
 
-A stream never beats a read. Primed positions are used only while the stream is up, was anchored by a read after it came
-up, and says what is expected; whatever differs is read. Fills count once (by execution id) and only complete ones settle
-an order; everything else only makes the loop look.
+A stream never beats a read. Primed positions are used only while the stream is up, was anchored by a read since, and
+says what is expected; whatever differs is read. Fills count once (by execution id) and only complete ones settle an
+order; everything else only makes the loop look.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from decimal import Decimal
 
-from core.domain import ZERO, ClientId, Position, Positions, Symbol, VenueEvent, VenueEventKind, plain
+from core.domain import ZERO, ClientId, Equity, Position, Positions, Symbol, VenueEvent, VenueEventKind, plain
 from core.errors import VenueError
 from core.events import OrderResolved
 from core.execution.account import Account
@@ -25,6 +25,8 @@ PUSH_WAIT_S = 0.05
 """How long a fill push is waited for after an ack before the position is read instead."""
 EXECUTIONS_KEPT = 4096
 RESTART_AFTER_S = 1.0
+EQUITY_EVERY_S = 5.0
+"""How old the equity that sizes may be while the stream is up; it is read in the background that often."""
 
 
 class AccountStream:
@@ -54,11 +56,26 @@ class AccountStream:
             except VenueError as error:
                 account.trouble(None, f"the private stream ended ({error}); positions are read until it is back")
             self._down()
-            pause_s = account.entropy.uniform(0.8, 1.2) * RESTART_AFTER_S
-            account.pacing.succeeded(None, Pace.READ_FAILED)
-            await asyncio.sleep(pause_s)
+            await asyncio.sleep(account.entropy.uniform(0.8, 1.2) * RESTART_AFTER_S)
+
+    async def keep_equity(self) -> None:
+        """Reads the equity in the background while the stream is up, so that sizing does not wait for it."""
+        account = self._account
+        while True:
+            await asyncio.sleep(EQUITY_EVERY_S * 0.9)
+            if self._up and account.blocked is None:
+                try:
+                    account.equity = await account.processor.equity()
+                except VenueError as error:
+                    account.trouble(None, f"the equity could not be read ({error}); the next sizing reads it itself")
 
     # --- for the loop -------------------------------------------------------------------------------------------------
+
+    def equity(self) -> Equity | None:
+        """The equity sizing may use without asking, if it is fresh enough."""
+        known = self._account.equity
+        fresh = known is not None and self._account.clock.time() - known.at <= EQUITY_EVERY_S
+        return known if self._up and fresh else None
 
     def anchor(self, positions: Positions) -> None:
         """A complete read: from here on the stream's changes are changes of this."""

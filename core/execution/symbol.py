@@ -74,6 +74,8 @@ class SymbolCycle:
         self._symbol = symbol
         self._market: MarketView | None = None
         self._leverage: Leverage | None = None
+        self._sent = False
+        """An order of this cycle went out: its effect is to be seen."""
         self._explainer = Explainer(context.account, symbol, context.newest)
 
     @property
@@ -119,10 +121,11 @@ class SymbolCycle:
         version, halt = context.newest(), context.halt()
         wanted = wanted_by(account, version, self._symbol, halt)
         market: asyncio.Task[None] | None = None
+        due = self._needs_market(wanted) or self._sent
         if self._needs_market(wanted):
             market = asyncio.get_running_loop().create_task(self._look_at_market())
         try:
-            positions = await account.positions.fresh()
+            positions = await self._positions(due)
         finally:
             if market is not None:
                 await market
@@ -131,9 +134,29 @@ class SymbolCycle:
             before = self._memory.intents
             await resolve(account, self._symbol, position, positions)
             if self._memory.intents != before and position.contracts != self._memory.baseline:
-                position = account.saw(self._symbol, positions := await account.positions.fresh())
+                position = account.saw(self._symbol, positions := await self._read())
         verdict = await self._explainer.explain(position, positions, wanted, halt)
         return _Round(version, halt, wanted, positions, position, verdict)
+
+    async def _positions(self, due: bool) -> Positions:
+        """The stream's positions where they may stand for a read and something is due; else a read.
+
+        With nothing due a read costs nobody time, and is what keeps the stream honest.
+        """
+        stream = self._context.stream
+        if stream is not None and due:
+            if self._memory.intents:
+                await stream.settled(self._symbol)
+            primed = stream.primed(self._symbol)
+            if primed is not None:
+                return primed
+        return await self._read()
+
+    async def _read(self) -> Positions:
+        positions = await self._account.positions.fresh()
+        if self._context.stream is not None:
+            self._context.stream.anchor(positions)
+        return positions
 
     def _needs_market(self, wanted: Wanted | None) -> bool:
         memory = self._memory
@@ -271,6 +294,7 @@ class SymbolCycle:
             fenced = toward_zero(fenced, memory.baseline)
         permission = Permission(fenced, memory.stored, memory.generation)
         sent = await send(account, step, permission, lambda: self._gate(step, now))
+        self._sent = self._sent or sent is not Sent.NOT_SENT
         return sent is not Sent.NOT_SENT or self._context.newest().number != now.version.number
 
     def _gate(self, order: PlaceOrder, now: _Round) -> str | None:

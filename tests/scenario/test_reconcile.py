@@ -11,6 +11,7 @@ import pytest
 from core.domain import (
     DriftPolicy,
     ExistingPositions,
+    Halt,
     Reading,
     SourceReading,
     Symbol,
@@ -117,6 +118,22 @@ def test_a_foreign_position_that_is_closed_becomes_ours_to_open() -> None:
         manual(rig, "0")
         await rig.settle()
         assert rig.position(BTC) == rig.target(BTC) == Decimal("0.115")
+
+    rig.run(story())
+
+
+def test_a_position_nobody_configured_is_listed_and_never_touched() -> None:
+    rig = Rig()
+
+    async def story() -> None:
+        sol = Symbol("SOLUSDT")
+        place = {"venue": "bybit", "account": "main", "symbol": sol, "quantity": "3", "kind": "manual"}
+        rig.sim.admin.position(place)
+        await opened(rig)
+        assert rig.states()[sol][0] == "FOREIGN"
+        rig.settings.halted = Halt.FLATTEN
+        await rig.settle()
+        assert rig.position(sol) == 3
 
     rig.run(story())
 

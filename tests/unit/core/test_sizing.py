@@ -318,7 +318,14 @@ def test_the_price_is_the_mark() -> None:
     assert made.contracts == d("0.02")
 
 
-def test_equity_is_taken_as_it_is() -> None:
-    made = sized(wanted(), given=replace(KNOWN, equity=Equity(d(500), "USDC", NOW)))
+def test_the_figures_it_was_sized_by_are_kept() -> None:
+    made = sized(wanted(), given=replace(KNOWN, equity=Equity(d(500), "USDT", NOW)))
     assert (made.contracts, made.equity) == (d("0.01"), d(500))
     assert made.price == price().mark
+
+
+def test_equity_in_another_coin_than_the_contract_settles_in_sizes_nothing() -> None:
+    made = sized(wanted(), given=replace(KNOWN, equity=Equity(d(500), "USDC", NOW)))
+    assert made.provisional
+    assert made.contracts == 0
+    assert "USDC" in made.because

@@ -127,7 +127,6 @@ def test_no_damage_makes_another_record(data: st.DataObject) -> None:
         b"{}\n",
         b'{"crc":"00000000","len":2,"record":{}}\n',
         b'{"crc":"a3bd4d5c","len":2,"record":{}} \n',
-        b"x" * 60,
         b'{"crc":"00000000","len":2,"record":{}}',
         b'{"crc":"00000000","len":2,"record":{}} more',
         encode_line({"kind": "A"}).replace(b"\n", b"\r\n"),
@@ -217,3 +216,10 @@ def test_a_record_that_could_not_be_read_back_is_never_written(record: Record) -
 
 def test_half_surrogates_from_a_venue_do_not_make_a_record_unreadable() -> None:
     assert decode(header() + encode_line({"because": "bad \udc00"})).records[1] == {"because": "bad ?"}
+
+
+@pytest.mark.parametrize("tail", [b"x", b"x" * 60, b'{"crc":"zz', b"\xff\x00garbage"])
+def test_a_tail_that_is_the_beginning_of_no_record_is_cut_like_a_torn_one(tail: bytes) -> None:
+    journal = opened(journal_bytes() + tail)
+    assert journal.records == RECORDS
+    assert journal.torn == len(tail)

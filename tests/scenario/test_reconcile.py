@@ -128,6 +128,7 @@ def test_a_position_nobody_configured_is_listed_and_never_touched() -> None:
     async def story() -> None:
         sol = Symbol("SOLUSDT")
         place = {"venue": "bybit", "account": "main", "symbol": sol, "quantity": "3", "kind": "manual"}
+        await rig.settle()
         rig.sim.admin.position(place)
         await opened(rig)
         assert rig.states()[sol][0] == "FOREIGN"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from pydantic import ValidationError
 
@@ -18,7 +18,6 @@ from config.contents import Content, Contents, parsed
 from config.home import Home
 from config.last_good import LastGood
 from config.models import EndpointKeys
-from config.problems import explained, no_lines
 from core.errors import ConfigError
 from core.ports import Clock, FileOps
 from signal_processors.tradingview_alerts import FULL_DEPTH
@@ -28,6 +27,7 @@ from signal_processors.tradingview_order import Dedup
 log = logging.getLogger("tradingview-endpoint")
 
 ENV = "TRADE_ENGINE_TRADINGVIEW_ENDPOINT_"
+EXAMPLES = {"host": "127.0.0.1", "port": "8000", "trusted_proxies": "127.0.0.1,10.0.0.0/8"}
 
 T = TypeVar("T")
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -77,20 +77,22 @@ class LiveFiles:
 
 def _given(environ: Mapping[str, str]) -> Mapping[str, object]:
     """What the environment says of the endpoint's address, over engine_config. Raises ConfigError."""
-    found: dict[str, Any] = {}
-    for name in ("host", "port"):
-        if ENV + name.upper() in environ:
-            found[name] = environ[ENV + name.upper()]
-    networks = environ.get(ENV + "TRUSTED_PROXIES")
-    if networks is not None:
-        found["trusted_proxies"] = [part.strip() for part in networks.split(",") if part.strip()]
-    if str(found.get("port", "")).isdecimal():
-        found["port"] = int(found["port"])
-    try:
-        keys = EndpointKeys.model_validate(found)
-    except ValidationError as error:
-        raise explained(error, "environment", (ENV,), no_lines)[0] from None
-    return {name: getattr(keys, name) for name in found}
+    found: dict[str, object] = {}
+    for name in ("host", "port", "trusted_proxies"):
+        text = environ.get(ENV + name.upper())
+        if not text:
+            continue
+        value: object = text
+        if name == "trusted_proxies":
+            value = [part.strip() for part in text.split(",") if part.strip()]
+        elif name == "port" and text.isascii() and text.isdigit():
+            value = int(text)
+        try:
+            found[name] = getattr(EndpointKeys.model_validate({name: value}), name)
+        except ValidationError:
+            words = f"{text[:40]!r} cannot be used; write it like {EXAMPLES[name]}"
+            raise ConfigError(f"environment: {ENV}{name.upper()}", words) from None
+    return found
 
 
 def _rules(

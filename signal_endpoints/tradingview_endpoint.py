@@ -21,6 +21,7 @@ import socket
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Sequence
 from functools import partial
 
@@ -53,7 +54,7 @@ MAX_HEADER_BYTES = 64 * 1024
 HEADER_TIMEOUT_MS = 5000
 HEALTH_TIMEOUT_S = 2.0
 STOP_TIMEOUT_S = 5
-LOCK_WAIT_S = 10.0
+LOCK_WAIT_S = 5.0
 TICK_S = 1.0
 STRANGERS_TICKS = 60
 
@@ -66,7 +67,9 @@ def build(root: str) -> WsgiApp:
     start_logging()
     home, ops, clock = Home.find(given=root), RealFileOps(), SystemClock()
     _end_with_the_parent()
-    _hold_the_lock(home, ops)
+    if not _hold_the_lock(home, ops):
+        logging.shutdown()
+        os._exit(1)
     new_id = partial(secrets.token_hex, 16)
     tokens = Tokens(home, ops, clock, os.environ, new_id)
     cache = home.state / "cache" / f"{SOURCE}.json"
@@ -79,7 +82,7 @@ def build(root: str) -> WsgiApp:
         refusals=Refusals(home.rejected_signals(SOURCE), ops, tokens.without),
     )
     tick(webhook)
-    threading.Thread(target=_keep_up, args=(webhook,), name="housekeeping", daemon=True).start()
+    threading.Thread(target=keep_up, args=(webhook,), name="housekeeping", daemon=True).start()
     Heartbeat(home, PROCESS, ops, clock).start()
     return create_app(webhook)
 
@@ -91,14 +94,22 @@ def tick(webhook: Webhook) -> None:
     webhook.raw_log.tick()
 
 
-def _keep_up(webhook: Webhook) -> None:
-    while True:
-        for _ in range(STRANGERS_TICKS):
-            time.sleep(TICK_S)
-            tick(webhook)
-        count, latest = webhook.strangers.take()
-        if count:
-            log.warning("%d request(s) without a valid token in the last minute, the latest from %s.", count, latest)
+def keep_up(webhook: Webhook) -> None:
+    """Ticks for ever, and says now and then how many strangers came."""
+    try:
+        while True:
+            for _ in range(STRANGERS_TICKS):
+                time.sleep(TICK_S)
+                tick(webhook)
+            count, latest = webhook.strangers.take()
+            if count:
+                log.warning("%d request(s) without a valid token in a minute, the latest from %s.", count, latest)
+    finally:
+        # Without this the webhook would serve on with the files of today for ever: better a restart.
+        traceback.print_exc()
+        log.critical("The housekeeping of the webhook broke; it ends, to be started again.")
+        logging.shutdown()
+        os._exit(1)
 
 
 def _end_with_the_parent() -> None:
@@ -113,8 +124,8 @@ def _end_with_the_parent() -> None:
     threading.Thread(target=wait, name="parent", daemon=True).start()
 
 
-def _hold_the_lock(home: Home, ops: RealFileOps) -> None:
-    """For the life of the process; ends it where another endpoint writes this home's log."""
+def _hold_the_lock(home: Home, ops: RealFileOps) -> bool:
+    """For the life of the process; False where another endpoint writes this home's log."""
     try:
         ensure_dir(ops, home.locks)
         path = home.locks / f"{PROCESS}.lock"
@@ -123,7 +134,8 @@ def _hold_the_lock(home: Home, ops: RealFileOps) -> None:
         _kept.append(lock)
     except filelock.Timeout:
         log.error("Another %s works for %s, and two cannot write one log. Stop it first.", PROCESS, home.root)
-        os._exit(1)
+        return False
+    return True
 
 
 _kept: list[filelock.BaseFileLock] = []
@@ -178,13 +190,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         home.prepare()
         rules = LiveFiles(home, RealFileOps(), SystemClock()).rules
-        host, port = arguments.host or rules.host, arguments.port or rules.port
-        address = _address(host, port)
     except ConfigError as error:
         log.error("%s. Correct it, then start again.", error)
         return EXIT_INVALID
     except OSError as error:
-        log.error("The webhook cannot start: %s. Free the port or choose another (--port), then start again.", error)
+        log.error("%s cannot be used: %s. Mend that; nothing was changed.", home.root, error)
+        return 1
+    host, port = arguments.host or rules.host, arguments.port or rules.port
+    try:
+        address = _address(host, port)
+    except OSError as error:
+        log.error("The webhook cannot listen on %s:%d: %s. Free the port or choose another.", host, port, error)
         return 1
     life.watch()
     life.ready_when(partial(_answers, address, port))

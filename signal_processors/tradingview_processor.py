@@ -40,7 +40,7 @@ DEBOUNCE_MS = 5
 """Measured: with these a change is noticed after 2 ms, at 8 ms the latest, for 1.6 % of a core."""
 CACHE_S = 60.0
 SAID_PER_POLL = 20
-LOCK_WAIT_S = 10.0
+LOCK_WAIT_S = 5.0
 
 log = logging.getLogger(PROCESS)
 

@@ -140,7 +140,8 @@ class House:
         return sorted((self.root / "raw_signals" / "tradingview").glob("*.jsonl"))
 
     def raw(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for path in self.raw_files() for line in path.read_bytes().splitlines()]
+        """Every whole line."""
+        return [json.loads(line) for path in self.raw_files() for line in path.read_bytes().split(b"\n")[:-1]]
 
     def document(self) -> Document:
         return parse_document((self.root / "signals" / "tradingview.json").read_bytes())

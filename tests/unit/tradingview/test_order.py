@@ -197,8 +197,11 @@ REPEATS: dict[str, tuple[list[Record], Outcome, bool]] = {
         False,
     ),
     "same event id, of one that lost": (
-        [record(0, signal_seq=2, event_id="a"), record(1, "short", signal_seq=1, event_id="b")]
-        + [record(2, "flat", signal_seq=3, event_id="b")],
+        [
+            record(0, signal_seq=2, event_id="a"),
+            record(1, "short", signal_seq=1, event_id="b"),
+            record(2, "flat", signal_seq=3, event_id="b"),
+        ],
         REPEAT,
         False,
     ),

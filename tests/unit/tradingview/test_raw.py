@@ -1,4 +1,4 @@
-"""The raw log: lines there and back, and a reader that gives every whole line once, in order, or says that it cannot."""
+"""The raw log: lines there and back, and a reader that gives each whole line once, in order, or says it cannot."""
 
 from __future__ import annotations
 

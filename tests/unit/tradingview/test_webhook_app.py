@@ -1,119 +1,23 @@
-"""The webhook's answers: to good alerts, to every kind of bad one, to strangers, and while the disk fails."""
+"""The webhook's answers: to good alerts, to every kind of bad one, and while the disk fails."""
 
 from __future__ import annotations
 
 import errno
-import itertools
 import json
-import logging
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from werkzeug.test import Client, TestResponse
+from werkzeug.test import Client
 
-from config.home import Home
 from core.state import RealFileOps, format_instant
-from signal_endpoints.live_files import LiveFiles
-from signal_endpoints.raw_log import RawLog
-from signal_endpoints.refusals import Refusals
-from signal_endpoints.standing import Standing
-from signal_endpoints.tradingview_endpoint import tick
-from signal_endpoints.webhook_app import Webhook, client_address, create_app
+from signal_endpoints.tradingview_endpoint import keep_up, tick
+from signal_endpoints.webhook_app import Webhook, create_app
 from signal_endpoints.webhook_tokens import Tokens
-from signal_processors.tradingview_raw import read_range
+from tests.unit.tradingview.bodies import BAD
 from tests.unit.tradingview.records import T0
-from tests.unit.tradingview.test_alerts import BAD
-
-TOKEN, SECOND = "0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210"
-SOL = {"symbol": "SOLUSDT", "direction": "long", "size": "10/100"}
-
-
-@dataclass
-class Clock:
-    at: float = T0
-
-    def time(self) -> float:
-        return self.at
-
-    def monotonic(self) -> float:
-        return self.at
-
-
-class FailingOps(RealFileOps):
-    """The disk, whose raw log can be made to fail."""
-
-    error: int = 0
-
-    def append(self, path: Path, data: bytes) -> None:
-        if self.error and "raw_signals" in str(path):
-            RealFileOps.append(self, path, data[: len(data) // 2])
-            raise OSError(self.error, "no luck", str(path))
-        RealFileOps.append(self, path, data)
-
-
-@dataclass
-class World:
-    root: Path
-    ops: FailingOps = field(default_factory=FailingOps)
-    clock: Clock = field(default_factory=Clock)
-
-    def __post_init__(self) -> None:
-        self.home = Home(self.root)
-        self.home.prepare()
-        self.put("credentials.json", {"bybit": {"x": 1}, "tradingview": {"webhook_tokens": [TOKEN, SECOND]}})
-        self.put("asset_mapping_config.json", {"tradingview": {"SOLUSDT": "SOLUSDT", "ETHUSD": "ETHUSDT"}})
-        numbers = itertools.count(1)
-        tokens = Tokens(self.home, self.ops, self.clock, {}, lambda: "made-" + "0" * 27)
-        self.webhook = Webhook(
-            clock=self.clock,
-            live=LiveFiles(self.home, self.ops, self.clock, {}),
-            tokens=tokens,
-            raw_log=RawLog(
-                self.home.raw_signals("tradingview"),
-                self.root / "state" / "cache.json",
-                self.ops,
-                self.clock,
-                lambda: f"id-{next(numbers)}",
-                read_range,
-            ),
-            standing=Standing(self.home.statuses, self.ops, self.clock),
-            refusals=Refusals(self.home.rejected_signals("tradingview"), self.ops, tokens.without),
-        )
-        tick(self.webhook)
-        self.client = Client(create_app(self.webhook))
-
-    def put(self, name: str, value: object) -> None:
-        path = self.root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(value))
-        path.chmod(0o600)
-
-    def post(self, body: object, path: str = f"/webhook/{TOKEN}", **more: Any) -> TestResponse:
-        self.clock.at += 1
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        return self.client.post(path, data=data, **more)
-
-    def send(self, **changes: object) -> dict[str, Any]:
-        response = self.post({**SOL, **changes})
-        assert response.status_code == 200, response.text
-        found: dict[str, Any] = response.get_json()
-        return found
-
-    def raw(self) -> list[dict[str, Any]]:
-        return self.lines("raw_signals")
-
-    def lines(self, folder: str) -> list[dict[str, Any]]:
-        files = sorted((self.root / folder / "tradingview").glob("*.jsonl"))
-        return [json.loads(line) for file in files for line in file.read_bytes().splitlines()]
-
-    def everything_written(self) -> str:
-        files = [path for path in self.root.rglob("*") if path.is_file() and path.name != "credentials.json"]
-        return "\n".join(path.read_text(errors="replace") for path in files)
+from tests.unit.tradingview.webhook_world import SOL, TOKEN, FailingOps, World
 
 
 @pytest.fixture
@@ -233,111 +137,6 @@ def test_engine_config_is_live(world: World) -> None:
     assert world.send(size="2/100")["duplicate"] is False
 
 
-# --- who may speak ----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/webhook/",
-        "/webhook/wrong",
-        f"/webhook/{TOKEN[:-1]}",
-        f"/webhook/{TOKEN}0",
-        f"/webhook/{TOKEN}/",
-        f"/webhook/{TOKEN}%00",
-        f"/webhook/{TOKEN.upper()}",
-        f"/webhook//{TOKEN}",
-        f"/{TOKEN}",
-        "/webhook",
-        f"/webhook?token={TOKEN}",
-        "/webhook/%F0%9F%92%A9",
-        "/webhook/%ff%fe",
-    ],
-)
-@pytest.mark.parametrize("headers", [{}, {"X-Forwarded-For": "127.0.0.1"}, {"Host": "\xff<>"}, {"Authorization": TOKEN}])
-def test_no_alert_without_a_token(world: World, path: str, headers: dict[str, str]) -> None:
-    response = world.post(SOL, path, headers=headers)
-    assert response.status_code == 404
-    assert world.raw() == []
-    assert world.lines("rejected_signals") == []
-
-
-@pytest.mark.parametrize(
-    "body",
-    [SOL, {**SOL, "token": "wrong"}, {**SOL, "token": None}, {**SOL, "token": [TOKEN]}, {**SOL, "token": 5}, b"{", b""],
-)
-def test_no_alert_without_a_token_in_the_body(world: World, body: object) -> None:
-    assert world.post(body, "/").status_code == 404
-    assert world.raw() == []
-    assert world.lines("rejected_signals") == []
-
-
-def test_both_tokens_are_valid_and_both_ways(world: World) -> None:
-    assert world.post(SOL, f"/webhook/{SECOND}").status_code == 200
-    assert world.post({**SOL, "token": TOKEN}, "/").status_code == 200
-    assert world.raw()[1]["body"] == SOL
-
-
-def test_tokens_are_read_live(world: World) -> None:
-    world.put("credentials.json", {"tradingview": {"webhook_tokens": [SECOND, "third-token"]}})
-    tick(world.webhook)
-    assert world.post(SOL).status_code == 404
-    assert world.post(SOL, "/webhook/third-token").status_code == 200
-
-
-@pytest.mark.parametrize("name", ["Origin", "Sec-Fetch-Site"])
-@pytest.mark.parametrize("path", [f"/webhook/{TOKEN}", "/"])
-@pytest.mark.parametrize("value", ["https://example.org", "null", "none", ""])
-def test_web_pages_are_refused(world: World, name: str, path: str, value: str) -> None:
-    assert world.post({**SOL, "token": TOKEN}, path, headers={name: value}).status_code == 403
-    assert world.raw() == []
-
-
-@pytest.mark.parametrize("host", ["", "a b", "exa mple.org:99999", "[::1", "\xe4", "x" * 5000, "a,b", "http://x/", "..", "-"])
-def test_a_malformed_host_is_harmless(world: World, host: str) -> None:
-    assert world.post(SOL, headers={"Host": host}).status_code == 200
-    assert world.post(SOL, "/webhook/wrong", headers={"Host": host}).status_code == 404
-
-
-@pytest.mark.parametrize(
-    ("remote", "forwarded", "trusted", "client"),
-    [
-        ("10.0.0.9", None, [], "10.0.0.9"),
-        ("10.0.0.9", "52.89.214.238", [], "10.0.0.9"),
-        ("10.0.0.9", "52.89.214.238", ["10.0.0.0/8"], "52.89.214.238"),
-        ("10.0.0.9", "1.1.1.1, 52.89.214.238", ["10.0.0.0/8"], "52.89.214.238"),
-        ("10.0.0.9", "52.89.214.238, 10.0.0.1", ["10.0.0.0/8"], "52.89.214.238"),
-        ("10.0.0.9", "10.0.0.1", ["10.0.0.0/8"], "10.0.0.9"),
-        ("10.0.0.9", "nonsense", ["10.0.0.0/8"], "10.0.0.9"),
-        ("10.0.0.9", "", ["10.0.0.0/8"], "10.0.0.9"),
-        ("::1", "52.89.214.238", ["::1/128"], "52.89.214.238"),
-        ("", "52.89.214.238", ["10.0.0.0/8"], ""),
-    ],
-)
-def test_forwarded_headers_count_from_trusted_proxies_only(
-    world: World, remote: str, forwarded: str | None, trusted: list[str], client: str
-) -> None:
-    world.put("engine_config.json", {"tradingview_endpoint": {"trusted_proxies": trusted}})
-    tick(world.webhook)
-    assert client_address(remote, forwarded, world.webhook.live.rules.trusted_proxies) == client
-
-
-def test_strangers_are_counted_by_their_address(world: World) -> None:
-    headers = {"X-Forwarded-For": "6.6.6.6"}
-    for path in ("/webhook/x", "/"):
-        world.post(SOL, path, headers=headers, environ_overrides={"REMOTE_ADDR": "9.9.9.9"})
-    assert world.webhook.strangers.take() == (2, "9.9.9.9")
-    assert world.webhook.strangers.take()[0] == 0
-
-
-@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "OPTIONS", "PATCH", "HEAD"])
-@pytest.mark.parametrize("path", [f"/webhook/{TOKEN}", "/"])
-def test_only_posts_are_taken(world: World, method: str, path: str) -> None:
-    response = world.client.open(path, method=method, data=json.dumps({**SOL, "token": TOKEN}))
-    assert response.status_code in (200, 405)
-    assert world.raw() == []
-
-
 # --- what is refused --------------------------------------------------------------------------------------------------
 
 
@@ -402,47 +201,6 @@ def test_symbols_are_limited(world: World, monkeypatch: pytest.MonkeyPatch) -> N
     assert world.send(symbol="AA", direction="flat")["duplicate"] is False
 
 
-# --- secrets ----------------------------------------------------------------------------------------------------------
-
-
-def leaking_bodies() -> Iterator[object]:
-    yield {**SOL, "token": TOKEN}
-    yield {**SOL, "token": TOKEN, "size": "bad"}
-    yield {**SOL, "comment": f"sent to https://example.org/webhook/{TOKEN}"}
-    yield {**SOL, TOKEN: 1}
-    yield {**SOL, "nested": [{"a": TOKEN + SECOND}]}
-    yield {**SOL, "symbol": TOKEN}
-    yield {**SOL, "direction": f"x{SECOND}"}
-    yield TOKEN.encode()
-    yield b'{"token":"' + TOKEN.encode() + b'", broken'
-    yield {**SOL, "token": "a-token-that-is-none"}
-
-
-@pytest.mark.parametrize("body", [*leaking_bodies()], ids=str)
-@pytest.mark.parametrize("path", [f"/webhook/{TOKEN}", "/", f"/webhook/{SECOND}/x", f"/nowhere/{TOKEN}"])
-def test_tokens_are_stored_and_logged_nowhere(
-    world: World, body: object, path: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.DEBUG)
-    world.post(body, path)
-    for text in (world.everything_written(), caplog.text):
-        assert TOKEN not in text
-        assert SECOND not in text
-        assert "a-token-that-is-none" not in text
-
-
-def test_an_unexpected_error_shows_no_token(
-    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def fail(*_: object) -> None:
-        raise ZeroDivisionError
-
-    monkeypatch.setattr("signal_endpoints.webhook_app.read_alert", fail)
-    assert world.post(SOL).status_code == 500
-    assert "ZeroDivisionError" in caplog.text
-    assert TOKEN not in caplog.text
-
-
 # --- storage ----------------------------------------------------------------------------------------------------------
 
 
@@ -488,6 +246,18 @@ def test_tokens_that_cannot_be_read_are_503_not_404(world: World) -> None:
     world.put("credentials.json", {"tradingview": {"webhook_tokens": [TOKEN]}})
     tokens.refresh()
     assert fresh.post(SOL).status_code == 200
+
+
+def test_broken_housekeeping_ends_the_webhook(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Served on with what the files said today, it would look healthy for ever."""
+    ends: list[int] = []
+    monkeypatch.setattr("signal_endpoints.tradingview_endpoint.time.sleep", lambda _: None)
+    monkeypatch.setattr("signal_endpoints.tradingview_endpoint.os._exit", ends.append)
+    monkeypatch.setattr("signal_endpoints.tradingview_endpoint.logging.shutdown", lambda: None)
+    monkeypatch.setattr(Tokens, "refresh", lambda _: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        keep_up(world.webhook)
+    assert ends == [1]
 
 
 def test_health(world: World) -> None:

@@ -1,0 +1,170 @@
+"""Bodies of alerts: good ones to change, and every class of bad one with the field it is refused for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+LONG: dict[str, Any] = {"symbol": "SOLUSDT", "direction": "long", "size": "14.08/100"}
+FLAT: dict[str, Any] = {"symbol": "ETHUSDT", "direction": "flat"}
+
+
+def long(**changes: Any) -> bytes:
+    """A good entry with some fields changed; None takes a field out, `raw` texts stand as JSON themselves."""
+    return json.dumps({name: value for name, value in {**LONG, **changes}.items() if value is not None}).encode()
+
+
+def flat(**changes: Any) -> bytes:
+    return json.dumps({**FLAT, **changes}).encode()
+
+
+def raw(**changes: str) -> bytes:
+    """Like `long`, the changes being JSON text."""
+    fields = {name: json.dumps(value) for name, value in LONG.items()} | changes
+    return ("{" + ",".join(f"{json.dumps(name)}:{value}" for name, value in fields.items()) + "}").encode()
+
+
+def nested(levels: int) -> bytes:
+    return raw(note="[" * (levels - 1) + "]" * (levels - 1))
+
+
+BAD: Mapping[str, tuple[bytes, str]] = {
+    "nothing": (b"", "body"),
+    "blanks": (b" \n\t ", "body"),
+    "plain text": (b"SOLUSDT long 14.08/100", "body"),
+    "form": (b"symbol=SOLUSDT&direction=long", "body"),
+    "xml": (b"<alert><symbol>SOLUSDT</symbol></alert>", "body"),
+    "not UTF-8": (b'{"symbol":"\xff\xfe","direction":"flat"}', "body"),
+    "UTF-16": (json.dumps(FLAT).encode("utf-16"), "body"),
+    "cut off": (long()[:-1], "body"),
+    "two bodies": (long() + long(), "body"),
+    "a comma too much": (b'{"symbol":"SOLUSDT","direction":"flat",}', "body"),
+    "single quotes": (b"{'symbol':'SOLUSDT','direction':'flat'}", "body"),
+    "a comment": (b'{"symbol":"SOLUSDT", /* x */ "direction":"flat"}', "body"),
+    "a control character": (b'{"symbol":"SOL\nUSDT","direction":"flat"}', "body"),
+    "a list": (b"[" + long() + b"]", "body"),
+    "a text": (b'"long"', "body"),
+    "a number": (b"1", "body"),
+    "null": (b"null", "body"),
+    "true": (b"true", "body"),
+    "NaN": (raw(price="NaN"), "body"),
+    "Infinity": (raw(price="Infinity"), "body"),
+    "minus Infinity": (raw(price="-Infinity"), "body"),
+    "1e999": (raw(price="1e999"), "body"),
+    "1e999 anywhere": (raw(note='{"x":[-1e999]}'), "body"),
+    "an absurd exponent": (raw(note="1e99999999999999999999"), "body"),
+    "endless digits": (raw(note="1" * 5000), "body"),
+    "a duplicate key": (b'{"symbol":"A1","symbol":"B2","direction":"flat"}', "body"),
+    "a duplicate key inside": (raw(note='{"a":1,"a":2}'), "body"),
+    "a duplicate key, escaped": (b'{"symbol":"A1","s\\u0079mbol":"B2","direction":"flat"}', "body"),
+    "half a surrogate pair": (raw(note='"\\ud800"'), "body"),
+    "the other half": (raw(note='"\\udc00 "'), "body"),
+    "half a surrogate pair as key": (b'{"symbol":"A1","direction":"flat","\\ud83d":1}', "body"),
+    "nesting of 33": (nested(33), "body"),
+    "nesting of 5000": (b"[" * 5000, "body"),
+    "nesting of objects": (b'{"a":' * 2500 + b"1" + b"}" * 2500, "body"),
+    "leading zeros": (raw(price="0152.3"), "body"),
+    "a plus sign": (raw(price="+152.3"), "body"),
+    "a bare point": (raw(price=".5"), "body"),
+    "hexadecimal": (raw(price="0x10"), "body"),
+    "no symbol": (long(symbol=None), "symbol"),
+    "empty symbol": (long(symbol=""), "symbol"),
+    "symbol a number": (long(symbol=5), "symbol"),
+    "symbol null": (raw(symbol="null"), "symbol"),
+    "symbol a list": (long(symbol=["SOLUSDT"]), "symbol"),
+    "symbol of one letter": (long(symbol="S"), "symbol"),
+    "symbol in lower case": (long(symbol="solusdt"), "symbol"),
+    "symbol with a blank": (long(symbol="SOL USDT"), "symbol"),
+    "symbol with blanks around": (long(symbol=" SOLUSDT "), "symbol"),
+    "symbol with a line end": (long(symbol="SOLUSDT\n"), "symbol"),
+    "symbol with a slash": (long(symbol="SOL/USDT"), "symbol"),
+    "symbol as a path": (long(symbol="../../etc/passwd"), "symbol"),
+    "symbol of 65 letters": (long(symbol="A" * 65), "symbol"),
+    "symbol of fullwidth letters": (long(symbol="ＳＯＬ"), "symbol"),
+    "symbol with other digits": (long(symbol="SOL١٢"), "symbol"),
+    "symbol only a prefix": (long(symbol="BYBIT:"), "symbol"),
+    "symbol only a suffix": (long(symbol=".P"), "symbol"),
+    "placeholder as symbol": (long(symbol="{{ticker}}"), "symbol"),
+    "no direction": (long(direction=None), "direction"),
+    "empty direction": (long(direction=""), "direction"),
+    "another direction": (long(direction="up"), "direction"),
+    "direction in capitals": (long(direction="LONG"), "direction"),
+    "direction a number": (long(direction=1), "direction"),
+    "direction true": (long(direction=True), "direction"),
+    "placeholder as direction": (long(direction="{{strategy.market_position}}"), "direction"),
+    "no size": (long(size=None), "size"),
+    "size a number": (long(size=14.08), "size"),
+    "size without a slash": (long(size="14.08"), "size"),
+    "size in per cent": (long(size="14.08%"), "size"),
+    "empty size": (long(size=""), "size"),
+    "size with two slashes": (long(size="1/2/3"), "size"),
+    "size with blanks": (long(size="14.08 / 100"), "size"),
+    "size without a divisor": (long(size="14.08/"), "size"),
+    "size without a dividend": (long(size="/100"), "size"),
+    "size divided by zero": (long(size="14.08/0"), "size"),
+    "size divided by less": (long(size="14.08/-100"), "size"),
+    "size in other digits": (long(size="١٤/١٠٠"), "size"),
+    "size with an exponent": (long(size="1e1/100"), "size"),
+    "size NaN": (long(size="NaN/100"), "size"),
+    "size above the whole": (long(size="100.01/100"), "size"),
+    "size zero": (long(size="0/100"), "size"),
+    "size too small to be": (long(size="0.000000000001/999999999"), "size"),
+    "size exit with an entry": (long(size="Exit @ 3263.55"), "size"),
+    "size negative when long": (long(size="-14.08/100"), "size"),
+    "size with 10 digits": (long(size="1000000000/2000000000"), "size"),
+    "size with 13 decimals": (long(size="0.1234567890123/1"), "size"),
+    "depth a text": (long(size=None, depth="much"), "depth"),
+    "depth empty": (long(size=None, depth=""), "depth"),
+    "depth null": (raw(depth="null", size='"1/4"'), "depth"),
+    "depth true": (long(size=None, depth=True), "depth"),
+    "depth zero": (long(size=None, depth="0"), "depth"),
+    "depth minus zero": (long(size=None, depth="-0"), "depth"),
+    "depth above 1": (long(size=None, depth="1.000000000001"), "depth"),
+    "depth below -1": (long(size=None, direction="short", depth="-1.1"), "depth"),
+    "depth negative when long": (long(size=None, depth="-0.5"), "depth"),
+    "depth with an exponent": (raw(depth="1e-1", size='"1/10"'), "depth"),
+    "depth against size": (long(depth="0.2"), "depth"),
+    "another action": (long(action="hold"), "action"),
+    "action in capitals": (long(action="BUY"), "action"),
+    "action null": (raw(action="null"), "action"),
+    "leverage zero": (long(leverage="0"), "leverage"),
+    "leverage below 1": (long(leverage="0.999999999999"), "leverage"),
+    "leverage above 125": (long(leverage="125.000000000001"), "leverage"),
+    "leverage negative": (long(leverage="-3"), "leverage"),
+    "leverage with an x": (long(leverage="3x"), "leverage"),
+    "leverage null": (raw(leverage="null"), "leverage"),
+    "leverage a list": (long(leverage=[3]), "leverage"),
+    "leverage true": (long(leverage=True), "leverage"),
+    "leverage with an exponent": (raw(leverage="1e1"), "leverage"),
+    "leverage in other digits": (long(leverage="３"), "leverage"),
+    "price zero": (long(price="0"), "price"),
+    "price negative": (long(price="-152.3"), "price"),
+    "price with a comma": (long(price="152,3"), "price"),
+    "price with a group": (long(price="1_000"), "price"),
+    "price with blanks": (long(price=" 152.3"), "price"),
+    "price NaN": (long(price="NaN"), "price"),
+    "price an exponent": (long(price="1e999"), "price"),
+    "price of 10 digits": (long(price="1234567890"), "price"),
+    "price with a line end": (long(price="152.3\n"), "price"),
+    "time a number": (long(time=1763629964), "time"),
+    "time without a zone": (long(time="2026-11-20T09:12:44"), "time"),
+    "time with a blank": (long(time="2026-11-20 09:12:44Z"), "time"),
+    "time that never was": (long(time="2026-02-30T09:12:44Z"), "time"),
+    "time in other digits": (long(time="２026-11-20T09:12:44Z"), "time"),
+    "time before the epoch": (long(time="1969-12-31T23:59:59Z"), "time"),
+    "time before all time": (long(time="0001-01-01T00:00:00+23:59"), "time"),
+    "time empty": (long(time=""), "time"),
+    "placeholder as time": (long(time="{{timenow}}"), "time"),
+    "sequence negative": (long(signal_seq="-1"), "signal_seq"),
+    "sequence with a fraction": (raw(signal_seq="1.5"), "signal_seq"),
+    "sequence of 19 digits": (long(signal_seq="1" * 19), "signal_seq"),
+    "sequence a word": (long(signal_seq="first"), "signal_seq"),
+    "sequence true": (long(signal_seq=True), "signal_seq"),
+    "another previous direction": (long(prev_direction="none"), "prev_direction"),
+    "previous direction null": (raw(prev_direction="null"), "prev_direction"),
+    "event id empty": (long(event_id=""), "event_id"),
+    "event id too long": (long(event_id="x" * 129), "event_id"),
+    "event id with blanks": (long(event_id="a b"), "event_id"),
+    "event id a list": (long(event_id=["a"]), "event_id"),
+}

@@ -262,15 +262,17 @@ def _margin_mode(task: _Task, grows: bool) -> Plan | None:
 
 def _leverage(task: _Task, grows: bool) -> Plan | None:
     actual, target, capabilities = task.actual, task.target, task.market.capabilities
-    if capabilities.leverage is LeverageScope.PER_ORDER and task.position == 0:
+    if capabilities.leverage_in(target.margin_mode) is LeverageScope.PER_ORDER and task.position == 0:
         return None
+    if capabilities.cross_leverage is not None and actual.margin_mode not in (None, target.margin_mode):
+        return None  # each mode has a leverage of its own: the wanted mode's is not this position's
     if actual.leverage is None:
         because = "the symbol's leverage could not be read; nothing increases until it is known"
         return Plan((), SymbolState.BLOCKED, because) if grows else None
     if actual.leverage == target.leverage:
         return None
     change = f"leverage {plain(actual.leverage)} -> {plain(target.leverage)}"
-    if task.position != 0 and not capabilities.leverage_in_place:
+    if task.position != 0 and not capabilities.changes_in_place(target.margin_mode):
         return _leverage_when_flat(task, change, grows)
     if task.position == 0:
         if not grows:

@@ -93,10 +93,13 @@ class Positions:
 
 @dataclass(frozen=True, slots=True)
 class Leverage:
-    """Leverage and margin mode a venue holds for one symbol, flat or not."""
+    """Leverage and margin mode a venue holds for one symbol, flat or not.
+
+    `leverage` None: the venue keeps none for it now; the next order brings its own.
+    """
 
     symbol: Symbol
-    leverage: Decimal
+    leverage: Decimal | None
     margin_mode: MarginMode | None
 
 
@@ -258,3 +261,14 @@ class Capabilities:
     position_seq: bool = False
     private_stream: bool = False
     find_by_client_id: bool = True
+    cross_leverage: LeverageScope | None = None
+    """Where leverage works otherwise in cross margin: how, and it may then change while a position is open. None: as
+    `leverage` and `leverage_in_place` say for either mode."""
+
+    def leverage_in(self, mode: MarginMode) -> LeverageScope:
+        """How leverage is set for a position in `mode`."""
+        return self.leverage if mode is MarginMode.ISOLATED else self.cross_leverage or self.leverage
+
+    def changes_in_place(self, mode: MarginMode) -> bool:
+        """Whether the leverage of an open position in `mode` may change."""
+        return self.leverage_in_place or (mode is MarginMode.CROSS and self.cross_leverage is not None)

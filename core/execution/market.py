@@ -16,6 +16,7 @@ from core.domain import (
     Instrument,
     Leverage,
     LeverageScope,
+    MarginModeScope,
     Market,
     Price,
     Settings,
@@ -100,9 +101,12 @@ async def _gather(a: Awaitable[A], b: Awaitable[B], c: Awaitable[C]) -> tuple[A,
 
 
 async def leverage_of(account: Account, symbol: Symbol) -> Leverage | None:
-    """The leverage the venue holds for the symbol: lately read, or read now. None: Unknown, or not per symbol."""
+    """Leverage and margin mode the venue holds for the symbol: lately read, or read now. None: Unknown, or the venue
+    holds neither for a symbol, because every order brings its own."""
     found = account.leverage_known(symbol)
-    if found is not None or account.processor.capabilities.leverage is LeverageScope.PER_ORDER:
+    can = account.processor.capabilities
+    with_orders = can.leverage is LeverageScope.PER_ORDER and can.margin_mode_scope is not MarginModeScope.SYMBOL
+    if found is not None or with_orders:
         return found
     try:
         found = await account.processor.leverage(symbol)

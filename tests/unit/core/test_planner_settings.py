@@ -43,6 +43,9 @@ PER_ORDER = replace(PER_SYMBOL, leverage=LeverageScope.PER_ORDER, margin_mode_sc
 WITH_MODE = replace(PER_SYMBOL, leverage=LeverageScope.WITH_MARGIN_MODE)
 ACCOUNT_WIDE = replace(PER_SYMBOL, margin_mode_scope=MarginModeScope.ACCOUNT)
 FIXED = replace(PER_SYMBOL, leverage_in_place=False)
+BY_MODE = replace(
+    PER_SYMBOL, leverage=LeverageScope.PER_ORDER, leverage_in_place=False, cross_leverage=LeverageScope.PER_SYMBOL
+)
 REFUSED = Hold(Scope.LEVERAGE, S.BLOCKED, "the venue refused", NOW + 9)
 
 
@@ -62,6 +65,7 @@ class Case:
 
 CROSS = MarginMode.CROSS
 TEN, NINE = target("10"), target("10", leverage="9")
+CROSS_NINE, CROSSED = replace(NINE, margin_mode=CROSS), actual("10", margin_mode=CROSS)
 
 LEVERAGE = [
     Case("equal: nothing to set", TEN, actual("0"), PlaceOrder),
@@ -97,7 +101,14 @@ LEVERAGE = [
     Case("fixed with a position: reductions go", NINE, actual("14"), PlaceOrder, capabilities=FIXED),
     Case("fixed at the target: stays", NINE, actual("10"), None, S.CONVERGED, FIXED),
     Case("fixed, flat: set", NINE, actual("0"), SetLeverage, capabilities=FIXED),
-]
+    Case("by mode, isolated and flat: with the order", NINE, actual("0"), PlaceOrder, capabilities=BY_MODE),
+    Case("by mode, isolated: fixed with a position", NINE, actual("4"), None, S.BLOCKED, BY_MODE),
+    Case("by mode, isolated where cross is wanted: left", CROSS_NINE, actual("10"), None, S.CONVERGED, BY_MODE),
+    Case("by mode, cross where isolated is wanted: left", NINE, CROSSED, None, S.CONVERGED, BY_MODE),
+    Case("by mode, cross and flat: set", CROSS_NINE, replace(CROSSED, position=d(0), baseline=d(0)), SetLeverage,
+         capabilities=BY_MODE),
+    Case("by mode, cross: in place", CROSS_NINE, CROSSED, SetLeverage, capabilities=BY_MODE),
+]  # fmt: skip
 
 MARGIN = [
     Case("differs while flat: set first", TEN, actual("0", margin_mode=CROSS), SetMarginMode),

@@ -184,9 +184,7 @@ class FileSettings:
                     self._copies.keep(other, None)
         self._engine = outcome.value.engine
         told = findings.told(in_force=True)
-        new = replace(outcome.value.settings, versions=MappingProxyType(versions), problems=told)
-        if new != self._settings:
-            self._settings = new
+        self._settings = replace(outcome.value.settings, versions=MappingProxyType(versions), problems=told)
 
     def _load_copies(self) -> None:
         """The copies of an earlier run, as what to fall back on. They count only if they pass as a set."""

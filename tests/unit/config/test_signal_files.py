@@ -247,6 +247,7 @@ def test_parts_are_one_opinion(house: House) -> None:
     house.say("tradingview/eth", {"ETHUSDT": "0.1"}, revision=4)
     house.say("tradingview/sol", {"SOLUSDT": "0"}, revision=5, written_at=format_instant(NOW))
     house.put("signals/tradingview/.sol.json.1.tmp", "{")
+    house.put("signals/tradingview/.#sol.json", "an editor's own")
     house.put("signals/tradingview/notes.txt", "x")
     found = read(house.signals())
     assert symbols(found) == {"BTCUSDT", "ETHUSDT", "SOLUSDT"}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -19,10 +18,10 @@ from account_processors.codecs import bybit_errors
 from account_processors.codecs.bybit import next_cursor
 from account_processors.codecs.wire import Answer, Malformed, Row, loads, rows
 from account_processors.reading import usable
-from account_processors.shared import VenueShared
 from account_processors.venue_clock import VenueClock
+from account_processors.wiring import MAX_PAUSE_S, Wiring, pause_s, whole, without_secrets
 from core.errors import TransportError, Unavailable
-from core.ports import Clock, Request, Response, Transport
+from core.ports import Request, Response
 
 RECV_WINDOW_MS = 5000
 IP_LIMIT = (600, 5.0)
@@ -40,22 +39,7 @@ LIMITS: Mapping[str, int] = MappingProxyType(
     }
 )
 """Requests per second and account (UID); `QUERY_LIMIT` for every other private endpoint."""
-MAX_PAUSE_S = 3600.0
 MAX_PAGES = 500
-MIN_SECRET = 6
-"""Shorter secrets are not looked for in answers: they would match anything."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wiring:
-    """What a client needs from outside. `owner` is the account, for fairness in the shared budget."""
-
-    owner: str
-    endpoint: str
-    transport: Transport
-    clock: Clock
-    shared: VenueShared
-    deadline_s: float
 
 
 class BybitClient(HTTP):
@@ -153,7 +137,8 @@ class BybitClient(HTTP):
 
     def _answer(self, response: Response, place: str, sent_at: float) -> Answer:
         try:
-            payload = loads(self._without_secrets(response.body))
+            # Bybit's refusal of a signature quotes the key.
+            payload = loads(without_secrets(response.body, (self.api_key, self.api_secret)))
         except Malformed:
             payload = None
         time_ms = None if payload is None else payload.get("time")
@@ -164,15 +149,8 @@ class BybitClient(HTTP):
             received_at=response.received_at or self._wiring.clock.time(),
             place=place,
             venue_time_s=time_ms / 1000 if isinstance(time_ms, int) and time_ms > 0 else None,
-            retry_after_s=_seconds(response.headers.get("retry-after")),
+            retry_after_s=pause_s(response.headers.get("retry-after")),
         )
-
-    def _without_secrets(self, body: bytes) -> bytes:
-        """Bybit's refusal of a signature quotes the key; no answer is passed on with a secret in it."""
-        for secret in (self.api_key, self.api_secret):
-            if len(secret) >= MIN_SECRET:
-                body = body.replace(secret.encode(), b"***")
-        return body
 
     def _obey(self, path: str | None, response: Response, answer: Answer) -> None:
         """Corrects the budgets by what the answer says: remaining requests, reset time, bans."""
@@ -185,12 +163,12 @@ class BybitClient(HTTP):
         if path is None:
             return
         window = self._window(path)
-        limit, remaining = (_whole(response.headers.get(name)) for name in ("x-bapi-limit", "x-bapi-limit-status"))
+        limit, remaining = (whole(response.headers.get(name)) for name in ("x-bapi-limit", "x-bapi-limit-status"))
         window.correct(now, limit, remaining)
         if answer.payload is not None and answer.payload.get("retCode") == 10006:
-            reset_ms = _whole(response.headers.get("x-bapi-limit-reset-timestamp"))
-            pause_s = 1.0 if reset_ms is None else reset_ms / 1000 - self.venue_clock.now()
-            window.close(now + min(max(pause_s, 0.1), MAX_PAUSE_S))
+            reset_ms = whole(response.headers.get("x-bapi-limit-reset-timestamp"))
+            closed_s = 1.0 if reset_ms is None else reset_ms / 1000 - self.venue_clock.now()
+            window.close(now + min(max(closed_s, 0.1), MAX_PAUSE_S))
 
 
 Page = tuple[Answer, Row]
@@ -221,13 +199,3 @@ async def pages(call: Callable[..., Awaitable[Answer]], query: Mapping[str, Any]
         if cursor in cursors or len(found) >= MAX_PAGES:
             raise Unavailable(f"{answer.place}: its pages do not end, so the list counts as unread")
         cursors.add(cursor)
-
-
-def _whole(value: str | None) -> int | None:
-    return int(value) if value is not None and value.isascii() and value.isdigit() and len(value) < 16 else None
-
-
-def _seconds(value: str | None) -> float | None:
-    """`Retry-After` in seconds; a date is not used by this venue."""
-    seconds = _whole(value)
-    return None if seconds is None else min(float(seconds), MAX_PAUSE_S)

@@ -12,13 +12,14 @@ from decimal import Decimal
 
 from account_processors import Credentials, secret
 from account_processors.budget import Lease, Priority
-from account_processors.bybit_client import QUERY_LIMIT, RECV_WINDOW_MS, BybitClient, Page, Wiring, pages, read
+from account_processors.bybit_client import QUERY_LIMIT, RECV_WINDOW_MS, BybitClient, Page, pages, read
 from account_processors.codecs import bybit as codec
 from account_processors.codecs import bybit_errors as errors
 from account_processors.codecs import bybit_orders as orders
 from account_processors.codecs.wire import Answer, Row
-from account_processors.reading import together, usable
+from account_processors.reading import clock_problem, lost, together, usable
 from account_processors.shared import VenueShared
+from account_processors.wiring import Wiring
 from core.domain import (
     AccountId,
     Ack,
@@ -46,7 +47,7 @@ from core.domain import (
     VenueEvent,
     plain,
 )
-from core.errors import Ambiguous, Lost, NotSent, TransportError, Unavailable
+from core.errors import Lost, NotSent, TransportError, Unavailable
 from core.ports import Clock, Entropy, Transport
 
 BASE_URL = "https://api.bybit.com"
@@ -57,7 +58,6 @@ FEW_SYMBOLS = 2
 UNKNOWN_SYMBOL = "10001"
 """A ticker's only parameter that can be wrong is its symbol."""
 MARGIN_MODE_MAX_AGE_S = 60.0
-MAX_OFFSET_S = 0.5
 MAX_PROBES = 10
 PROBE = Symbol("BTCUSDT")
 """Shows the position mode of an account that has nothing open and was asked for no symbol yet."""
@@ -135,13 +135,8 @@ class BybitProcessor:
         if hedged:
             problems.append(Problem(Scope.ALL, codec.HEDGE_MODE, codec.HEDGE_REMEDY))
         offset_s = self.clock_offset_s or 0.0
-        if abs(offset_s) > MAX_OFFSET_S:
-            where = "behind" if offset_s > 0 else "ahead of"
-            because = (
-                f"this machine's clock is {abs(offset_s):.1f} s {where} the venue's: nothing is opened. "
-                "Let the machine synchronize its clock"
-            )
-            problems.append(Problem(Scope.INCREASES, "clock", because))
+        if (wrong := clock_problem(offset_s)) is not None:
+            problems.append(wrong)
         unique = {problem.code: problem for problem in problems}
         position_mode = PositionMode.HEDGE if hedged else PositionMode.ONE_WAY
         return Preflight(tuple(unique.values()), position_mode, mode, offset_s)
@@ -280,7 +275,7 @@ class BybitProcessor:
         except NotSent as error:
             raise Unavailable(str(error)) from None
         except Lost as error:
-            raise _lost(error, client_id) from None
+            raise lost(error, client_id) from None
         return Ack(errors.order_id(answer, client_id), answer.received_at)
 
     async def cancel(self, symbol: Symbol, client_id: ClientId) -> None:
@@ -291,7 +286,7 @@ class BybitProcessor:
         except NotSent as error:
             raise Unavailable(str(error)) from None
         except Lost as error:
-            raise _lost(error, client_id) from None
+            raise lost(error, client_id) from None
         errors.cancelled(answer, client_id)
 
     async def close(self) -> None:
@@ -370,8 +365,3 @@ class BybitProcessor:
         except TransportError as error:
             raise Unavailable(f"{error}; whether the setting took hold is read back") from None
         errors.setting(answer, {benign})
-
-
-def _lost(error: Lost, client_id: ClientId) -> Ambiguous:
-    what = "nobody knows whether the venue took the request; the engine looks it up and does not send it again"
-    return Ambiguous(f"{error}: {what}", client_id)

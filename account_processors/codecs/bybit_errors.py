@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from account_processors.codecs.verdicts import ADD_MONEY, OURS, WAIT, Verdict, unknown, verdicts
 from account_processors.codecs.wire import Answer, Malformed, Row, table, text
 from core.errors import Ambiguous, Denied, OurFault, Rejected, Unavailable, VenueError
 
@@ -28,33 +29,17 @@ ORDER_GONE = frozenset({110001, 110008, 110010})
 """Nothing left to cancel: unknown, completed, cancelled."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a code proves: the error it becomes, what happened, and what to do about it."""
-
-    kind: type[Rejected | Unavailable | Denied | OurFault]
-    what: str
-    remedy: str
-
-
-def _rows(kind: type[Rejected | Unavailable | Denied | OurFault], *rows: tuple[int, str, str]) -> dict[int, Verdict]:
-    return {code: Verdict(kind, what, remedy) for code, what, remedy in rows}
-
-
-_ADD_MONEY = "deposit, or lower weights or leverage"
-_WAIT = "the engine tries again; nothing to do unless it stays"
 _KEY = "create a trading key for this account and put it into credentials.json"
-_OURS = "a bug of the engine or a changed instrument: report it with this line"
 
 PROVEN: Mapping[int, Verdict] = {
-    **_rows(
+    **verdicts(
         Unavailable,
         (10002, "the request's time is outside the venue's window", "keep this machine's clock synchronized"),
-        (10006, "the account's rate limit is used up", _WAIT),
+        (10006, "the account's rate limit is used up", WAIT),
         (10009, "this address is banned for now", "stop other programs that use the venue from here"),
         (10018, "the address' rate limit is used up", "stop other programs that use the venue from here"),
     ),
-    **_rows(
+    **verdicts(
         Denied,
         (10003, "the API key is not valid here", "check that key and base_url belong together (live, test, demo)"),
         (10004, "the signature is wrong", "check api_secret: it does not belong to api_key"),
@@ -71,21 +56,21 @@ PROVEN: Mapping[int, Verdict] = {
         (110069, "institutional loan accounts may not trade this", "use another account"),
         (110088, "the account is not a unified trading account", "upgrade it to a unified trading account"),
     ),
-    **_rows(
+    **verdicts(
         OurFault,
-        (10001, "a parameter of the request is wrong", f"set the account to one-way mode if it is not; else {_OURS}"),
+        (10001, "a parameter of the request is wrong", f"set the account to one-way mode if it is not; else {OURS}"),
         (10017, "there is no such endpoint", "check base_url"),
-        (110032, "the order is not valid", _OURS),
+        (110032, "the order is not valid", OURS),
     ),
-    **_rows(
+    **verdicts(
         Rejected,
         (10029, "the symbol is not open to this key", "allow the symbol for the key, or remove it from the weights"),
-        (110003, "the price is outside the allowed band", _WAIT),
-        (110004, "the wallet balance is too small", _ADD_MONEY),
-        (110006, "the assets cannot cover the position's margin", _ADD_MONEY),
-        (110007, "the available balance is too small", _ADD_MONEY),
+        (110003, "the price is outside the allowed band", WAIT),
+        (110004, "the wallet balance is too small", ADD_MONEY),
+        (110006, "the assets cannot cover the position's margin", ADD_MONEY),
+        (110007, "the available balance is too small", ADD_MONEY),
         (110011, "it would be liquidated at once", "lower the leverage"),
-        (110012, "the available balance is too small", _ADD_MONEY),
+        (110012, "the available balance is too small", ADD_MONEY),
         (110013, "the risk limit forbids this leverage", "lower the leverage"),
         (110017, "reduce-only would not reduce", "none: the engine reads the position again"),
         (110020, "more than 500 orders are open", "cancel orders of other programs"),
@@ -99,12 +84,12 @@ PROVEN: Mapping[int, Verdict] = {
         (110038, "leverage cannot be changed in portfolio margin", "choose isolated or cross margin"),
         (110040, "the order would force a liquidation", "lower the leverage"),
         (110042, "the contract is about to be delivered: it may only be reduced", "remove the symbol from the weights"),
-        (110044, "the available margin is too small", _ADD_MONEY),
-        (110045, "the wallet balance is too small", _ADD_MONEY),
-        (110051, "the balance does not cover the market's lowest price", _ADD_MONEY),
-        (110052, "the balance does not cover the order's price", _ADD_MONEY),
-        (110053, "the balance does not cover the market price", _ADD_MONEY),
-        (110063, "the contract is being settled", _WAIT),
+        (110044, "the available margin is too small", ADD_MONEY),
+        (110045, "the wallet balance is too small", ADD_MONEY),
+        (110051, "the balance does not cover the market's lowest price", ADD_MONEY),
+        (110052, "the balance does not cover the order's price", ADD_MONEY),
+        (110053, "the balance does not cover the market price", ADD_MONEY),
+        (110063, "the contract is being settled", WAIT),
         (110066, "trading is not allowed at present", "see the venue's announcements"),
         (110073, "the margin mode could not be set", "close positions and orders, then try again"),
         (110074, "the contract is not live", "remove the symbol from the weights"),
@@ -115,9 +100,9 @@ PROVEN: Mapping[int, Verdict] = {
         (110089, "the highest risk limit is exceeded", "lower the weight of this symbol"),
         (110090, "the position would exceed its limit at this leverage", "lower the leverage or the weight"),
         (110094, "the order is worth less than the venue's minimum", "raise the weight, or leave it out"),
-        (110095, "the contract is in its call auction", _WAIT),
-        (110098, "only resting orders are taken during the call auction", _WAIT),
-        (110103, "only post-only orders are taken at this stage", _WAIT),
+        (110095, "the contract is in its call auction", WAIT),
+        (110098, "only resting orders are taken during the call auction", WAIT),
+        (110103, "only post-only orders are taken at this stage", WAIT),
         (3400045, "the margin mode could not be set", "close positions and orders, then try again"),
         (3400139, "positions and orders exceed the risk limit", "lower the weight of this symbol"),
     ),
@@ -147,7 +132,7 @@ def envelope(answer: Answer) -> Envelope:
 def order_id(answer: Answer, client_id: str) -> str:
     """The venue's id of an order it accepted; raises what the answer proves, `Ambiguous` where it proves nothing."""
     if answer.status != 200:
-        raise _unknown(f"HTTP {answer.status}", client_id, str(answer.status))
+        raise unknown(f"HTTP {answer.status}", client_id, str(answer.status))
     try:
         seen = envelope(answer)
         if seen.code == 0:
@@ -155,10 +140,10 @@ def order_id(answer: Answer, client_id: str) -> str:
                 raise Malformed("the answer names another order")
             return text(seen.result, "orderId")
     except Malformed as error:
-        raise _unknown(str(error), client_id, "") from None
+        raise unknown(str(error), client_id, "") from None
     if seen.code in PROVEN:
         raise proven(seen, answer)
-    raise _unknown(_said(seen), client_id, str(seen.code))
+    raise unknown(_said(seen), client_id, str(seen.code))
 
 
 def cancelled(answer: Answer, client_id: str) -> None:
@@ -212,11 +197,8 @@ def setting(answer: Answer, benign: Collection[int]) -> None:
 
 def proven(seen: Envelope, answer: Answer) -> VenueError:
     """The error that a listed code is."""
-    verdict = PROVEN[seen.code]
-    message = f"{answer.place}: {verdict.what} ({_said(seen)}); {verdict.remedy}"
-    if verdict.kind is Unavailable:
-        return Unavailable(message, str(seen.code), IP_BAN_S if seen.code == 10009 else answer.retry_after_s)
-    return verdict.kind(message, str(seen.code))
+    retry_after_s = IP_BAN_S if seen.code == 10009 else answer.retry_after_s
+    return PROVEN[seen.code].error(answer.place, _said(seen), str(seen.code), retry_after_s)
 
 
 def _said(seen: Envelope) -> str:
@@ -229,11 +211,3 @@ def _reasons(result: Row) -> list[Row]:
     """Set-margin-mode explains itself in `result.reasons[]`."""
     given = result.get("reasons")
     return [reason for reason in given if isinstance(reason, dict)] if isinstance(given, list) else []
-
-
-def _unknown(what: str, client_id: str, code: str) -> Ambiguous:
-    return Ambiguous(
-        f"nobody knows whether the venue took the order ({what}); the engine looks it up and does not send it again",
-        client_id,
-        code,
-    )

@@ -11,13 +11,14 @@ from collections.abc import AsyncIterator, Awaitable, Collection, Mapping
 from decimal import Decimal
 
 from account_processors import Credentials, secret
-from account_processors.budget import Lease, Priority
+from account_processors.budget import Priority
 from account_processors.bybit_client import QUERY_LIMIT, RECV_WINDOW_MS, BybitClient, Page, pages, read
 from account_processors.codecs import bybit as codec
 from account_processors.codecs import bybit_errors as errors
 from account_processors.codecs import bybit_orders as orders
 from account_processors.codecs.wire import Answer, Row
-from account_processors.reading import clock_problem, lost, together, usable
+from account_processors.reading import together, usable
+from account_processors.sending import Leases, clock_problems, no_events, order_answer, setting_answer
 from account_processors.shared import VenueShared
 from account_processors.wiring import Wiring
 from core.domain import (
@@ -47,7 +48,7 @@ from core.domain import (
     VenueEvent,
     plain,
 )
-from core.errors import Lost, NotSent, TransportError, Unavailable
+from core.errors import Unavailable
 from core.ports import Clock, Entropy, Transport
 
 BASE_URL = "https://api.bybit.com"
@@ -105,7 +106,7 @@ class BybitProcessor:
         self._settle = codec.SETTLE_COINS[0]
         self._used: set[Symbol] = set()
         self._held: set[str] = set()
-        self._leases: dict[int, Lease] = {}
+        self._leases = Leases(RECV_WINDOW_MS)
         self._info_key = f"account info of {account}"
 
     def __repr__(self) -> str:
@@ -135,8 +136,7 @@ class BybitProcessor:
         if hedged:
             problems.append(Problem(Scope.ALL, codec.HEDGE_MODE, codec.HEDGE_REMEDY))
         offset_s = self.clock_offset_s or 0.0
-        if (wrong := clock_problem(offset_s)) is not None:
-            problems.append(wrong)
+        problems += clock_problems(offset_s)
         unique = {problem.code: problem for problem in problems}
         position_mode = PositionMode.HEDGE if hedged else PositionMode.ONE_WAY
         return Preflight(tuple(unique.values()), position_mode, mode, offset_s)
@@ -227,8 +227,7 @@ class BybitProcessor:
 
     async def events(self) -> AsyncIterator[VenueEvent]:
         """Ends at once: `capabilities.private_stream` is false."""
-        none: tuple[VenueEvent, ...] = ()
-        for event in none:
+        async for event in no_events():
             yield event
 
     # --- sends --------------------------------------------------------------------------------------------------------
@@ -253,12 +252,10 @@ class BybitProcessor:
     async def permit(self, cost: Cost) -> Permit:
         """Room for the order, and its timestamp. Raises `Unavailable` where there is none within the deadline."""
         venue_clock = self._client.venue_clock
-        oldest = int(venue_clock.now() * 1000) - RECV_WINDOW_MS
-        self._leases = {stamp: lease for stamp, lease in self._leases.items() if stamp > oldest}
         priority = Priority.REDUCTION if cost.reduction else Priority.INCREASE
         lease = await self._client.room(CREATE, priority, cost.orders)
         stamp_ms = venue_clock.stamp_ms()
-        self._leases[stamp_ms] = lease
+        self._leases.keep(stamp_ms, lease)
         return Permit(
             nonce=stamp_ms,
             valid_until=venue_clock.local((stamp_ms + RECV_WINDOW_MS) / 1000),
@@ -266,27 +263,15 @@ class BybitProcessor:
         )
 
     async def place(self, order: PlaceOrder, client_id: ClientId, permit: Permit) -> Ack:
-        lease = self._leases.pop(permit.nonce, None)
         body = codec.order_body(order, client_id)
-        if lease is None or self._client.venue_clock.now() * 1000 >= permit.nonce + RECV_WINDOW_MS:
-            raise Unavailable("the permit ran out before the order was sent; nothing was sent, the engine plans again")
-        try:
-            answer = await self._client.signed(permit.nonce, lease).place_order(**body)
-        except NotSent as error:
-            raise Unavailable(str(error)) from None
-        except Lost as error:
-            raise lost(error, client_id) from None
+        lease = self._leases.take(permit.nonce, self._client.venue_clock.now() * 1000)
+        answer = await order_answer(self._client.signed(permit.nonce, lease).place_order(**body), client_id)
         return Ack(errors.order_id(answer, client_id), answer.received_at)
 
     async def cancel(self, symbol: Symbol, client_id: ClientId) -> None:
         """Returns when the cancel is accepted or nothing is left to cancel; what had filled, `find` tells."""
         query = {"category": codec.CATEGORY, "symbol": symbol, "orderLinkId": client_id}
-        try:
-            answer = await self._client.cancel_order(**query)
-        except NotSent as error:
-            raise Unavailable(str(error)) from None
-        except Lost as error:
-            raise lost(error, client_id) from None
+        answer = await order_answer(self._client.cancel_order(**query), client_id)
         errors.cancelled(answer, client_id)
 
     async def close(self) -> None:
@@ -360,8 +345,5 @@ class BybitProcessor:
             return {name: (row, answer.received_at) for name, row in codec.tickers(result).items()}
 
     async def _set(self, call: Awaitable[Answer], benign: int) -> None:
-        try:
-            answer = await call
-        except TransportError as error:
-            raise Unavailable(f"{error}; whether the setting took hold is read back") from None
+        answer = await setting_answer(call)
         errors.setting(answer, {benign})

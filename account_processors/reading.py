@@ -8,10 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from account_processors.codecs.wire import Malformed
-from core.domain import ClientId, Problem, Scope
-from core.errors import Ambiguous, Denied, Lost, Unavailable
-
-MAX_OFFSET_S = 0.5
+from core.errors import Denied, Unavailable
 
 
 async def together(*calls: Awaitable[Any]) -> list[Any]:
@@ -30,21 +27,3 @@ def usable(place: str) -> Iterator[None]:
         yield
     except Malformed as error:
         raise Unavailable(f"{place}: the answer is unusable, so it counts as none ({error})") from None
-
-
-def lost(error: Lost, client_id: ClientId) -> Ambiguous:
-    """A send whose answer never came."""
-    what = "nobody knows whether the venue took the request; the engine looks it up and does not send it again"
-    return Ambiguous(f"{error}: {what}", client_id)
-
-
-def clock_problem(offset_s: float) -> Problem | None:
-    """What a preflight says of a machine whose clock is `offset_s` behind the venue's (negative: ahead)."""
-    if abs(offset_s) <= MAX_OFFSET_S:
-        return None
-    where = "behind" if offset_s > 0 else "ahead of"
-    because = (
-        f"this machine's clock is {abs(offset_s):.1f} s {where} the venue's: nothing is opened. "
-        "Let the machine synchronize its clock"
-    )
-    return Problem(Scope.INCREASES, "clock", because)

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from account_processors.codecs.verdicts import ADD_MONEY, OURS, WAIT, Verdict, unknown, verdicts
+from account_processors.codecs.verdicts import ADD_MONEY, KEY, OURS, WAIT, Verdict, nobody_knows, verdicts
 from account_processors.codecs.wire import Answer, Malformed, Row, table, text
 from core.errors import Ambiguous, Denied, OurFault, Rejected, Unavailable, VenueError
 
@@ -28,8 +28,6 @@ POSITION_MODE_NOT_MODIFIED = 110025
 ORDER_GONE = frozenset({110001, 110008, 110010})
 """Nothing left to cancel: unknown, completed, cancelled."""
 
-
-_KEY = "create a trading key for this account and put it into credentials.json"
 
 PROVEN: Mapping[int, Verdict] = {
     **verdicts(
@@ -44,14 +42,14 @@ PROVEN: Mapping[int, Verdict] = {
         (10003, "the API key is not valid here", "check that key and base_url belong together (live, test, demo)"),
         (10004, "the signature is wrong", "check api_secret: it does not belong to api_key"),
         (10005, "the key lacks the permission", "give it the rights to read and trade contracts (orders, positions)"),
-        (10007, "the key was not accepted", _KEY),
+        (10007, "the key was not accepted", KEY),
         (10008, "the account is banned or in another mode", "look at the account's mode on the venue's site"),
         (10010, "the key is bound to other addresses", "add this machine's public address to the key"),
         (10024, "compliance rules forbid it", "ask the venue's support"),
         (10027, "trading is banned for this account", "ask the venue's support"),
         (10028, "the account is not a unified trading account", "upgrade it to a unified trading account"),
-        (33004, "the API key has expired", _KEY),
-        (110018, "the user is not valid", _KEY),
+        (33004, "the API key has expired", KEY),
+        (110018, "the user is not valid", KEY),
         (110067, "the account type does not support it", "upgrade it to a unified trading account"),
         (110069, "institutional loan accounts may not trade this", "use another account"),
         (110088, "the account is not a unified trading account", "upgrade it to a unified trading account"),
@@ -132,7 +130,7 @@ def envelope(answer: Answer) -> Envelope:
 def order_id(answer: Answer, client_id: str) -> str:
     """The venue's id of an order it accepted; raises what the answer proves, `Ambiguous` where it proves nothing."""
     if answer.status != 200:
-        raise unknown(f"HTTP {answer.status}", client_id, str(answer.status))
+        raise nobody_knows(f"HTTP {answer.status}", client_id, str(answer.status))
     try:
         seen = envelope(answer)
         if seen.code == 0:
@@ -140,10 +138,10 @@ def order_id(answer: Answer, client_id: str) -> str:
                 raise Malformed("the answer names another order")
             return text(seen.result, "orderId")
     except Malformed as error:
-        raise unknown(str(error), client_id, "") from None
+        raise nobody_knows(str(error), client_id, "") from None
     if seen.code in PROVEN:
         raise proven(seen, answer)
-    raise unknown(_said(seen), client_id, str(seen.code))
+    raise nobody_knows(_said(seen), client_id, str(seen.code))
 
 
 def cancelled(answer: Answer, client_id: str) -> None:
@@ -158,7 +156,7 @@ def cancelled(answer: Answer, client_id: str) -> None:
 def read(answer: Answer) -> Row:
     """The `result` of a read. Raises `Denied`, or `Unavailable` for everything else that is not a good answer."""
     if answer.status == 401:
-        raise Denied(f"{answer.place}: HTTP 401, the key was not accepted; {_KEY}", "401")
+        raise Denied(f"{answer.place}: HTTP 401, the key was not accepted; {KEY}", "401")
     if answer.status == 403:
         why = "this address is banned for its rate, or the venue does not serve it"
         raise Unavailable(f"{answer.place}: HTTP 403, {why}; the engine waits", "403", answer.retry_after_s or IP_BAN_S)

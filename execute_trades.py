@@ -15,7 +15,7 @@ from account_processors.shared import VenueShared
 from account_processors.transport import HttpTransport
 from config.credentials_file import Credentials, CredentialsFile
 from config.home import Home
-from config.process import Heartbeat, Life, invalid, sweep
+from config.process import Heartbeat, Life, invalid, sweep, whole_setting
 from config.reload import FileSettings
 from config.signal_files import SignalFiles
 from config.watch import watch
@@ -23,7 +23,7 @@ from core.clock import SystemClock, SystemEntropy
 from core.domain import AccountId, Policy
 from core.errors import ConfigError
 from core.events import Emit, Trouble
-from core.execution.account import Account
+from core.execution.account import COMPACT_BYTES, Account
 from core.execution.opening import Opener
 from core.ports import Transport
 from core.signal_manager import SignalManager
@@ -61,6 +61,7 @@ def compose(home: Home, known: Credentials, emit: Emit, via: Transport | None = 
     projections = Projections(home.depths, home.statuses, ops, clock, tell)
     settings = FileSettings(home, clock, accounts=known.known, keeps=not dry)
     signals = SignalFiles(home, clock, staleness_s=settings.staleness_s, remembers=not dry)
+    compact_bytes = whole_setting("COMPACT_BYTES", COMPACT_BYTES)
     deadline_s = found.policy.request_deadline_s if (found := settings.settings()) else Policy().request_deadline_s
     shared: dict[tuple[str, str | None], VenueShared] = {}
     accounts = []
@@ -71,7 +72,7 @@ def compose(home: Home, known: Credentials, emit: Emit, via: Transport | None = 
             venue = shared.setdefault((one.known.venue, one.base_url), VenueShared(clock))
             place = (one.base_url, one.ws_url, venue, deadline_s)
             processor = load(one.known.venue)(one.account, one.keys, transport, clock, entropy, *place)
-            accounts.append(Account(one.account, processor, clock, entropy, emit))
+            accounts.append(Account(one.account, processor, clock, entropy, emit, compact_bytes))
         except ConfigError as error:
             tell(one.account, f"the account is not traded: {error}")
             projections.status(one.account, unusable(str(error)))

@@ -53,6 +53,16 @@ def setting(name: str, environ: Mapping[str, str] = os.environ) -> str | None:
     return environ.get(PREFIX + name) or None
 
 
+def whole_setting(name: str, default: int, environ: Mapping[str, str] = os.environ) -> int:
+    """The setting as a whole number above 0, or `default` where it is unset. Ends the program where it is neither."""
+    found = setting(name, environ)
+    if found is None:
+        return default
+    if not (found.isascii() and found.isdigit() and int(found) > 0):
+        invalid(f"{PREFIX}{name} in the environment must be a whole number above 0. Correct or unset it.")
+    return int(found)
+
+
 def invalid(message: str) -> NoReturn:
     """Ends the program for good with `message`: a restart would not mend it."""
     sys.stderr.write(message.rstrip() + "\n")

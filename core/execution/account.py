@@ -34,6 +34,7 @@ DETAILS_FRESH_S = 3600.0
 RECENT_POSITIONS_S = 35.0
 """Longest a venue's position read may lag; values held within it cannot verify an order by being equal."""
 COMPACT_BYTES = 4_000_000
+"""A journal that has grown to this is rewritten as what it amounts to."""
 
 
 class JournalFile(Protocol):
@@ -114,7 +115,13 @@ class Account:
     """The runtime of one account. All state changes go through `record`; sends need an empty backlog."""
 
     def __init__(
-        self, account: AccountId, processor: AccountProcessor, clock: Clock, entropy: Entropy, emit: Emit
+        self,
+        account: AccountId,
+        processor: AccountProcessor,
+        clock: Clock,
+        entropy: Entropy,
+        emit: Emit,
+        compact_bytes: int = COMPACT_BYTES,
     ) -> None:
         self.id = account
         self.processor = processor
@@ -163,6 +170,7 @@ class Account:
         self.cycle = 0
         self.orders_sent = 0
         self._backlog: list[Mapping[str, Any]] = []
+        self._compact_bytes = compact_bytes
 
     # --- memory -------------------------------------------------------------------------------------------------------
 
@@ -220,7 +228,7 @@ class Account:
 
     async def compact(self) -> None:
         """Rewrites a grown journal as the memory it amounts to."""
-        if self.journal is None or self.journal.size < COMPACT_BYTES or not self.write_backlog():
+        if self.journal is None or self.journal.size < self._compact_bytes or not self.write_backlog():
             return
         try:
             records = snapshot_records(self.memory, self.clock.time())

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from config.process import EXIT_INVALID, Channel, Life, invalid, setting
+from config.process import EXIT_INVALID, Channel, Life, invalid, setting, whole_setting
 
 ROOT = Path(__file__).resolve().parents[3]
 DEADLINE_S = 20.0
@@ -301,6 +301,16 @@ def test_settings_have_a_prefix_that_pm2_does_not_use() -> None:
     assert setting("PORT", environ) == "8000"
     assert setting("HOST", environ) is None
     assert setting("name", environ) is None
+
+
+def test_a_whole_setting_is_a_number_or_the_end(capsys: pytest.CaptureFixture[str]) -> None:
+    assert whole_setting("BYTES", 7, {}) == 7
+    assert whole_setting("BYTES", 7, {"TRADE_ENGINE_BYTES": "12"}) == 12
+    for wrong in ("0", "-1", "1.5", "many", "²"):
+        with pytest.raises(SystemExit) as ended:
+            whole_setting("BYTES", 7, {"TRADE_ENGINE_BYTES": wrong})
+        assert ended.value.code == EXIT_INVALID
+        assert "TRADE_ENGINE_BYTES" in capsys.readouterr().err
 
 
 def test_invalid_ends_for_good(capsys: pytest.CaptureFixture[str]) -> None:

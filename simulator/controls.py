@@ -9,7 +9,7 @@ from core.domain import ZERO, MarginMode, PositionMode, Symbol
 from simulator import bookkeeping
 from simulator.account import Account
 from simulator.checks import leverage_fits
-from simulator.model import Leg, Listing, PositionSide, Reason, Refused
+from simulator.model import ExchangeEvent, Leg, Listing, PositionSide, Reason, Refused
 from simulator.venue_state import VenueState
 
 
@@ -36,6 +36,9 @@ def set_leverage(state: VenueState, account: Account, listing: Listing, leverage
     if more > state.balance(account).available:
         raise Refused(Reason.INSUFFICIENT_MARGIN, f"leverage {leverage} on {symbol} needs {more} more margin")
     account.leverages[symbol] = leverage
+    for side in account.sides():
+        leg = account.leg(symbol, side)
+        state.tell(ExchangeEvent(account.name, state.clock.time(), state.next_seq(), leg=leg))
 
 
 def set_margin_mode(account: Account, mode: MarginMode, symbol: Symbol | None) -> None:
@@ -68,6 +71,7 @@ def force_margin_mode(account: Account, mode: MarginMode, symbol: Symbol | None 
 def force_equity(state: VenueState, account: Account, equity: Decimal) -> None:
     """Pays in or out until equity, unrealized profit included, is `equity`."""
     account.wallet = equity - state.balance(account).unrealized
+    state.tell(ExchangeEvent(account.name, state.clock.time(), state.next_seq(), wallet=account.wallet))
 
 
 def force_position_mode(state: VenueState, account: Account, mode: PositionMode) -> None:

@@ -8,7 +8,8 @@ from decimal import Decimal
 from core.domain import plain
 from core.errors import ConfigError
 from core.state import fields
-from simulator.faults import ENDINGS, MAX_DELAY_MS, STREAM_KINDS, Fault, Kind, aims
+from simulator.facades import Match
+from simulator.faults import ANY, ENDINGS, MAX_DELAY_MS, MESSAGE_KINDS, ON_STREAMS, Fault, Kind, aims
 
 KNOWN = ("venue", "account", "match", "kind", "value", "count", "probability", "landed")
 MAX_COUNT = 1_000_000
@@ -19,9 +20,11 @@ NUMBERS: Mapping[Kind, tuple[int, int, bool]] = {
     Kind.STATUS: (200, 599, False),
     Kind.PARTIAL_FILL: (0, 1, False),
     Kind.HANG: (0, MAX_DELAY_MS, False),
+    Kind.WS_GAP: (1, MAX_COUNT, False),
+    Kind.WS_DUPLICATE: (1, MAX_COUNT, False),
 }
 """Kinds whose value is a number: lowest, highest, whether it must be given."""
-WHOLE = (Kind.STATUS,)
+WHOLE = (Kind.STATUS, *MESSAGE_KINDS)
 LANDING_CHOSEN = {kind for kind, (_, lands) in ENDINGS.items() if lands is not None} | {Kind.DELAY_MS}
 
 
@@ -36,9 +39,11 @@ def fault_from(body: Mapping[str, object], venue: str, accounts: Collection[str]
     match = fields.text(fields.required(body, "match", ""), "match")
     if match not in aims():
         raise ConfigError("match", f"is {match[:40]!r}; it must be one of {', '.join(aims())}")
-    kind = _kind(body)
+    kind = _kind(body, match)
     left, probability = _how_often(body)
     value, landed = _value(body.get("value"), kind), _landed(body.get("landed"), kind)
+    if landed is not None and match == Match.STREAM:
+        raise ConfigError("landed", "means nothing on a stream; leave it out")
     return lambda number: Fault(
         id=number,
         venue=venue,
@@ -68,15 +73,16 @@ def fault_row(fault: Fault) -> Mapping[str, object]:
     }
 
 
-def _kind(body: Mapping[str, object]) -> Kind:
+def _kind(body: Mapping[str, object], match: str) -> Kind:
     text = fields.text(fields.required(body, "kind", ""), "kind")
-    if text in STREAM_KINDS:
-        raise ConfigError(
-            "kind", f"{text} acts on streams, and no simulated venue serves one yet; nothing was injected"
-        )
     if text not in list(Kind):
         raise ConfigError("kind", f"is {text[:40]!r}; it must be one of {', '.join(Kind)}")
-    return Kind(text)
+    kind = Kind(text)
+    if kind in MESSAGE_KINDS and match not in (Match.STREAM, ANY):
+        raise ConfigError("kind", f"{text} acts on streams alone; aim it at {Match.STREAM.value}")
+    if match == Match.STREAM and kind not in ON_STREAMS:
+        raise ConfigError("kind", f"{text} does nothing to a stream; there act {', '.join(sorted(ON_STREAMS))}")
+    return kind
 
 
 def _how_often(body: Mapping[str, object]) -> tuple[int | None, Decimal | None]:

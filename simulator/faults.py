@@ -19,6 +19,20 @@ of those that end it (all but `delay_ms`, `stale_positions_ms`, `partial_fill`, 
     accept_duplicate_ids  a client id that exists is taken again                            -                     -
 
 `landed` says whether the venue executed the request all the same; in brackets, `"landed": true|false` chooses.
+
+Aimed at `stream`, a fault meets the handshake of a websocket (`drop_before`, `reset`, `hang`, `delay_ms`, `status`) and
+the messages of its topics, whatever the topic; answers to the client's own frames are spared, but for `hang`:
+
+    drop_before, reset    an open stream closes at once, and what is under way on it is lost
+    drop_after            the stream closes after the next message
+    hang                  an open stream goes silent at once, for `value` ms; what it had to say meanwhile is lost
+    delay_ms              the message is late, and those behind it too: a stream keeps its order
+    garbage, empty        the message is cut in the middle or replaced by `value`, or has no text
+    ws_gap                the message never comes; with a `value`, that many in a row for one hit
+    ws_duplicate          the message comes twice; with a `value`, that many in a row for one hit
+
+With a `probability` every message is asked, also by those that otherwise act at once. An `account` is that of the
+stream's login. `any` is every request, handshakes included, and for `ws_gap` and `ws_duplicate` every message.
 """
 
 from __future__ import annotations
@@ -55,10 +69,18 @@ class Kind(StrEnum):
     PARTIAL_FILL = "partial_fill"
     REJECT_CODE = "reject_code"
     ACCEPT_DUPLICATE_IDS = "accept_duplicate_ids"
+    WS_GAP = "ws_gap"
+    WS_DUPLICATE = "ws_duplicate"
 
 
-STREAM_KINDS = ("ws_gap", "ws_duplicate")
-"""Known, and refused: no facade serves a stream yet."""
+MESSAGE_KINDS = frozenset({Kind.WS_GAP, Kind.WS_DUPLICATE})
+"""Act on messages of open streams and on nothing else."""
+AT_ONCE = frozenset({Kind.DROP_BEFORE, Kind.RESET, Kind.HANG})
+"""Do not wait for a message."""
+AT_HANDSHAKE = AT_ONCE | {Kind.DELAY_MS, Kind.STATUS}
+IN_STREAM = AT_ONCE | MESSAGE_KINDS | {Kind.DROP_AFTER, Kind.DELAY_MS, Kind.GARBAGE, Kind.EMPTY}
+ON_STREAMS = AT_HANDSHAKE | IN_STREAM
+"""What can be aimed at `stream`."""
 
 
 class Ending(StrEnum):
@@ -123,16 +145,28 @@ class Fault:
     asked: int = 0
 
     def meets(self, venue: str, call: Call) -> bool:
+        """Whether it acts on a request, or on the handshake of a stream."""
         return (
             self.left != 0
             and self.venue == venue
             and self.match in (ANY, call.match)
             and self.account in (None, call.account)
+            and (self.kind in AT_HANDSHAKE if call.match is Match.STREAM else self.kind not in MESSAGE_KINDS)
+        )
+
+    def meets_stream(self, venue: str, account: str | None) -> bool:
+        """Whether it acts inside an open stream."""
+        return (
+            self.left != 0
+            and self.venue == venue
+            and self.kind in IN_STREAM
+            and (self.match == Match.STREAM or (self.match == ANY and self.kind in MESSAGE_KINDS))
+            and self.account in (None, account)
         )
 
     @property
     def ends(self) -> bool:
-        return self.kind in ENDINGS
+        return self.kind in ENDINGS or self.kind is Kind.WS_GAP
 
 
 class Faults:
@@ -142,6 +176,7 @@ class Faults:
         self._seed = seed
         self._last_id = 0
         self._by_id: dict[int, Fault] = {}
+        self._listeners: list[Callable[[], None]] = []
 
     def add(self, make: Callable[[int], Fault]) -> Fault:
         """Adds the fault that `make` builds for a new id. Raises `OverflowError` above `MAX_FAULTS`."""
@@ -149,7 +184,14 @@ class Faults:
             raise OverflowError(f"{MAX_FAULTS} faults are kept already; delete some")
         self._last_id += 1
         fault = self._by_id[self._last_id] = make(self._last_id)
+        for listener in tuple(self._listeners):
+            listener()
         return fault
+
+    def subscribe(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Calls `listener` after every new fault. Returns what ends it. A listener must not raise."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
 
     def all(self) -> tuple[Fault, ...]:
         """Every fault not deleted, spent ones with their hits included, oldest first."""
@@ -170,12 +212,28 @@ class Faults:
         if not standing:
             return CLEAN
         call = classify()
+        return combined(self._striking(fault for fault in standing if fault.meets(venue, call)))
+
+    def at_once(self, venue: str, account: str | None, *, silent: bool) -> Fault | None:
+        """The fault that ends or silences an open stream now, if one does. A `silent` one is not silenced again."""
+        for fault in tuple(self._by_id.values()):
+            acts = fault.kind in AT_ONCE and fault.probability is None and not (silent and fault.kind is Kind.HANG)
+            if acts and fault.meets_stream(venue, account) and self._strikes(fault):
+                return fault
+        return None
+
+    def in_stream(self, venue: str, account: str | None) -> list[Fault]:
+        """The faults that strike one message of an open stream. Counts the hits."""
+        return self._striking(fault for fault in tuple(self._by_id.values()) if fault.meets_stream(venue, account))
+
+    def _striking(self, meeting: Iterable[Fault]) -> list[Fault]:
+        """Those that strike. They act together, but only the oldest of those that end what they meet does so."""
         met, ended = [], False
-        for fault in standing:
-            if fault.meets(venue, call) and not (ended and fault.ends) and self._strikes(fault):
+        for fault in meeting:
+            if not (ended and fault.ends) and self._strikes(fault):
                 met.append(self._by_id[fault.id])
                 ended = ended or fault.ends
-        return combined(met)
+        return met
 
     def _strikes(self, fault: Fault) -> bool:
         """Draws where a probability decides; counts the draw and the hit."""

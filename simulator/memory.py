@@ -20,7 +20,7 @@ from simulator.admin import Admin
 from simulator.facades import VenueKind
 from simulator.faults import CLEAN, Ending, Verdict
 from simulator.market import PriceSource
-from simulator.streams import MemoryStream
+from simulator.streams import Line, MemoryStream
 from simulator.world import DEFAULT_EQUITY, Venue, World, build_world
 
 SUFFIX = ".sim"
@@ -59,13 +59,23 @@ class MemoryTransport:
         return replace(outcome, received_at=clock.time(), elapsed_s=clock.monotonic() - sent_at)
 
     async def connect(self, request: StreamRequest) -> Stream:
-        """`ws://<venue>.sim/…`. `NotSent` where the venue is down or serves no stream there."""
+        """`ws://<venue>.sim/…`. `NotSent` where the venue is down, `Lost` where it refuses or breaks the handshake."""
         venue, name = self._venue(request.url)
-        await asyncio.sleep(self.rtt_s)
-        session = venue.facade.session(request)
-        if session is None:
-            raise NotSent(f"{name}: the simulated venue serves no stream at {request.url}")
-        return MemoryStream(session, venue.exchange, self._world.clock, self.rtt_s / 2)
+        headers = {key.lower(): value for key, value in request.headers.items()} | {"upgrade": "websocket"}
+        handshake = Request("GET", request.url, headers)
+        verdict = self._world.faults.verdict(name, lambda: venue.facade.classify(handshake))
+        takes_s = self.rtt_s + verdict.before_s + verdict.after_s
+        takes_s += verdict.hang_s if verdict.ending is Ending.HANG else 0.0
+        await asyncio.sleep(min(takes_s, request.deadline_s))
+        if takes_s > request.deadline_s:
+            raise Lost(f"{name}: no websocket within {request.deadline_s:g} s")
+        if verdict.ending is not Ending.ANSWER:
+            raise Lost(f"{name}: {ENDINGS[verdict.ending]}")
+        session = Response(verdict.status, {}, b"") if verdict.status else venue.facade.session(request)
+        if isinstance(session, Response):
+            raise Lost(f"{name} refused the websocket with HTTP {session.status}")
+        line = Line(session, venue.exchange, self._world.faults, self._world.clock, self.rtt_s / 2)
+        return MemoryStream(line, self.rtt_s / 2)
 
     async def close(self) -> None:
         """Sending afterwards is `NotSent`. What is under way still arrives, as it would from a client that died."""

@@ -340,7 +340,12 @@ class Conditions:
 
 @dataclass(frozen=True, slots=True)
 class ExchangeEvent:
-    """What listeners are told, after it is booked. Exactly one of the facts is set; `account` is its name."""
+    """What listeners are told, after it is booked. Exactly one of the facts is set; `account` is its name.
+
+    An order is told of first when it is taken, open and unfilled, then after whatever the matching made of it; a fill
+    is followed by its leg and the wallet, all with its `seq`. A leg alone: its leverage was set. A wallet alone:
+    funding, or money paid in or out.
+    """
 
     account: str
     at: float

@@ -9,19 +9,22 @@ import logging
 import socket
 import struct
 from collections.abc import Mapping
+from contextlib import suppress
 
 from aiohttp import WSMsgType, web
 
-from core.ports import Request, StreamRequest
+from core.ports import Request, Response, StreamRequest
 from simulator.admin import Admin
 from simulator.faults import CLEAN, Ending, Verdict
-from simulator.streams import Feed
+from simulator.streams import MAX_FRAME_CHARS, Ended, Line
 from simulator.world import Venue, World
 
 HOST = "127.0.0.1"
 SHUTDOWN_S = 1.0
 ADVANCE_S = 0.25
 GONE_POLL_S = 0.05
+SLOW_READER_S = 5.0
+"""How long a client may take to read what the kernel no longer buffers for it; then it loses its stream."""
 
 log = logging.getLogger("simulator")
 
@@ -54,46 +57,75 @@ class VenueSite:
         if verdict is not CLEAN:
             log.info("%s: a fault meets %s %s: %s", self._name, request.method, arrived.path, _told(verdict))
         await self._wait(verdict.before_s)
-        if request.headers.get("upgrade", "").lower() == "websocket" and verdict.ending is Ending.ANSWER:
-            return await self._stream(arrived, request)
+        if request.headers.get("upgrade", "").lower() == "websocket":
+            return await self._handshake(arrived, request, verdict)
         answer = self._venue.respond(request, verdict)
         if verdict.ending is Ending.HANG:
             await _until_gone(arrived, verdict.hang_s)
         await self._wait(verdict.after_s)
         if answer is None:
-            _break_off(arrived, hard=verdict.ending is Ending.RESET)
-            return web.Response(status=500)
-        return web.Response(status=answer.status, headers=dict(answer.headers), body=answer.body)
+            return _break_off(arrived, hard=verdict.ending is Ending.RESET)
+        return _shown(answer)
 
     async def _wait(self, extra_s: float) -> None:
         delay_s = self._rtt_s / 2 + extra_s
         if delay_s:
             await asyncio.sleep(delay_s)
 
-    async def _stream(self, arrived: web.BaseRequest, request: Request) -> web.StreamResponse:
+    async def _handshake(self, arrived: web.BaseRequest, request: Request, verdict: Verdict) -> web.StreamResponse:
+        if verdict.ending is Ending.HANG:
+            await _until_gone(arrived, verdict.hang_s)
+        if verdict.ending is not Ending.ANSWER:
+            return _break_off(arrived, hard=verdict.ending is Ending.RESET)
+        if verdict.status is not None:
+            return web.Response(status=verdict.status)
         session = self._venue.facade.session(StreamRequest(request.url, request.headers))
-        if session is None:
-            return web.Response(status=404, text=f"the simulated {self._name} serves no stream here\n")
-        websocket = web.WebSocketResponse()
-        await websocket.prepare(arrived)
-        feed = Feed(session, self._venue.exchange)
-        pushing = asyncio.create_task(self._push(websocket, feed))
+        if isinstance(session, Response):
+            return _shown(session)
+        websocket = web.WebSocketResponse(max_msg_size=MAX_FRAME_CHARS)
+        line = Line(session, self._venue.exchange, self._world.faults, self._world.clock, self._rtt_s / 2)
+        writing = None
         try:
-            async for message in websocket:
-                if message.type is WSMsgType.TEXT:
-                    for frame in session.receive(message.data):
-                        await websocket.send_str(frame)
+            await websocket.prepare(arrived)
+            writing = asyncio.create_task(self._write(arrived, websocket, line))
+            await self._read(websocket, line)
         finally:
-            pushing.cancel()
-            await asyncio.gather(pushing, return_exceptions=True)
-            feed.close()
+            line.close()
+            if writing is not None:
+                writing.cancel()
+                with suppress(asyncio.CancelledError):
+                    await writing
         return websocket
 
-    async def _push(self, websocket: web.WebSocketResponse, feed: Feed) -> None:
-        while not websocket.closed:
-            for frame in await feed.next():
-                await self._wait(0.0)
-                await websocket.send_str(frame)
+    async def _read(self, websocket: web.WebSocketResponse, line: Line) -> None:
+        async for message in websocket:
+            if message.type is not WSMsgType.TEXT:
+                continue
+            if self._rtt_s:
+                asyncio.get_running_loop().call_later(self._rtt_s / 2, line.take, message.data)
+            else:
+                line.take(message.data)
+
+    async def _write(self, arrived: web.BaseRequest, websocket: web.WebSocketResponse, line: Line) -> None:
+        """Sends until the client is gone, the venue hangs up, or nobody reads."""
+        hard: bool | None = True
+        try:
+            while not websocket.closed:
+                frame = await line.next()
+                async with asyncio.timeout(SLOW_READER_S):
+                    await websocket.send_str(frame)
+        except Ended as ended:
+            hard = ended.ending is Ending.RESET
+        except TimeoutError:
+            log.warning("%s: a client read nothing for %g s; its stream was closed", self._name, SLOW_READER_S)
+        except ConnectionError:
+            pass  # the client is gone, which the reading side sees too
+        except asyncio.CancelledError:
+            hard = None  # the reading side has ended the stream already
+            raise
+        finally:
+            if hard is not None:
+                _hang_up(arrived, hard=hard)
 
 
 class AdminSite:
@@ -127,15 +159,31 @@ async def _until_gone(arrived: web.BaseRequest, at_most_s: float) -> None:
         await asyncio.sleep(GONE_POLL_S)
 
 
-def _break_off(arrived: web.BaseRequest, *, hard: bool) -> None:
-    """Closes the connection without an answer; `hard`: with a TCP reset."""
+def _shown(answer: Response) -> web.Response:
+    return web.Response(status=answer.status, headers=dict(answer.headers), body=answer.body)
+
+
+def _break_off(arrived: web.BaseRequest, *, hard: bool) -> web.Response:
+    """Closes the connection without an answer; `hard`: with a TCP reset. What it returns reaches nobody."""
+    unseen = web.Response(status=500)
     transport = arrived.transport
     if transport is None:
-        return
+        return unseen
     if hard and (sock := transport.get_extra_info("socket")) is not None:
         # Lingering for zero seconds turns the close into a reset.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()
+    return unseen
+
+
+def _hang_up(arrived: web.BaseRequest, *, hard: bool) -> None:
+    """Ends a stream without a closing frame; unless `hard`, what was sent still arrives at a client that reads it."""
+    transport = arrived.transport
+    if hard or transport is None:
+        _break_off(arrived, hard=hard)
+    else:
+        transport.close()
+        asyncio.get_running_loop().call_later(SLOW_READER_S, transport.abort)
 
 
 class Server:

@@ -31,6 +31,7 @@ class Match(StrEnum):
     LEVERAGE = "leverage"
     MARGIN_MODE = "margin_mode"
     STREAM = "stream"
+    """The handshake of a websocket, and every message sent through an open one."""
     OTHER = "other"
     """None of these (time, account information, cancel, position mode …): only a fault on `any` meets it."""
 
@@ -57,11 +58,23 @@ class RequestCounts:
 class Session(Protocol):
     """One websocket, sans-I/O. The server feeds what arrives and sends what comes out, in order."""
 
+    @property
+    def account(self) -> str | None:
+        """Whose stream it is; None before that is known, and on a public one."""
+
+    @property
+    def over(self) -> bool:
+        """The venue hangs up: what was returned last is still sent, then the connection is closed."""
+
+    @property
+    def wake_in_s(self) -> float:
+        """How long `push` may be left alone when no event of the exchange calls for it."""
+
     def receive(self, text: str) -> tuple[str, ...]:
-        """Takes one text frame of the client and returns the frames that answer it."""
+        """Takes one text frame of the client and returns the frames that answer it; data comes by `push` alone."""
 
     def push(self) -> tuple[str, ...]:
-        """Frames due since the last call (exchange events, heart-beats). Called after events and every 100 ms."""
+        """Data due since the last call, for example what an event brought. Called after every event and frame."""
 
     def close(self) -> None:
         """The connection ended, whoever ended it: unsubscribe from the exchange."""
@@ -87,8 +100,8 @@ class Facade(Protocol):
 
     def counts(self) -> RequestCounts: ...
 
-    def session(self, request: StreamRequest) -> Session | None:
-        """A new websocket session on the URL's path; None where the venue offers no stream there."""
+    def session(self, request: StreamRequest) -> Session | Response:
+        """A new websocket session on the URL's path, or the HTTP answer that refuses the handshake."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.ports import Request, StreamRequest
+from core.ports import Request
 from simulator.facades import Match
 from simulator.facades.bybit.facade import ROUTES
 from tests.contract.bybit_door import Answer, Door
@@ -304,10 +304,6 @@ def test_refusals_on_demand(code: str, status: int, ret_code: int | None, messag
     assert (answer.status, answer.code, answer.message) == (status, ret_code, message)
     assert door.facade.counts().by_endpoint == {"POST /v5/order/create": 1}
     assert door.exchange.orders("main") == ()
-
-
-def test_there_is_no_stream_yet() -> None:
-    assert Door().facade.session(StreamRequest("ws://h/v5/private")) is None
 
 
 @given(

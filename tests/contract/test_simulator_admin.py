@@ -183,7 +183,7 @@ async def test_late_order_lands_after_its_client_left(client: Client) -> None:
 
 async def test_websocket_is_refused_where_there_is_no_stream(client: Client) -> None:
     with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
-        await client.session.ws_connect(client.server.url("bybit") + "/v5/private")
+        await client.session.ws_connect(client.server.url("bybit") + "/v5/public/spot")
     assert caught.value.status == 404
 
 

@@ -1,4 +1,6 @@
-"""Bybit V5, linear contracts of a unified account, over REST. The wire facts and their sources stand in the modules.
+"""Bybit V5, linear contracts of a unified account, over REST and websockets.
+
+The wire facts and their sources stand in the modules.
 
     facade      door and frame: routes, limits, envelope       auth, limits   what is checked at the door
     public      market data                                    account        key, modes, balance, fees
@@ -6,6 +8,12 @@
     queries     what became of orders                          executions     fills, funding, the wallet's log
     codes       the venue's numbers and words                  details        figures only this venue has
     wire        parameters, numbers, pages                     context        what an endpoint works with
+
+    streams        /v5/private, /v5/public/linear, /v5/trade   stream_wire    frames, refusals
+    stream_private login, topics, news of an account           news           what is told, and in which order
+    stream_public  market data                                 stream_topics  tickers, book, trades
+    stream_rows    what the private topics carry               stream_idle    when a connection is cut off
+    stream_trade   order entry: refused, use REST
 
 Simplifications, each visible to nobody but a reader of the figures concerned: contracts settled in USDC are booked in
 the settle currency of the exchange; a position mode switch by symbol switches the account; volumes are 0.

@@ -12,7 +12,7 @@ from core.domain import ZERO, MarginMode, plain
 from simulator.facades.bybit.codes import MARGIN_MODE_FAILED, MESSAGES
 from simulator.facades.bybit.context import LINEAR, Call
 from simulator.facades.bybit.wire import Json, Refusal, money, refuse_parameter
-from simulator.model import Reason, Refused
+from simulator.model import Balance, Reason, Refused
 
 UNIFIED = "UNIFIED"
 UNIFIED_STATUS = 5
@@ -91,14 +91,20 @@ def _day(at: float) -> str:
 
 
 def wallet_balance(call: Call) -> Json:
+    """The wallet; with `coin` only those coins of it."""
+    call.params.one_of("accountType", (UNIFIED,))
+    asked = call.params.text("coin")
+    settle = call.exchange.rules.settle
+    row = wallet_row(call, call.exchange.balance(call.account))
+    return {"list": [row if not asked or settle in asked.split(",") else {**row, "coin": []}]}
+
+
+def wallet_row(call: Call, it: Balance) -> Json:
     """One coin: the settle currency, in which the simulator books every contract. A coin that is not held is left out.
 
     Account-wide figures do not apply to isolated margin and are then empty texts.
     """
-    call.params.one_of("accountType", (UNIFIED,))
     settle = call.exchange.rules.settle
-    asked = call.params.text("coin")
-    it = call.exchange.balance(call.account)
     isolated = call.exchange.info(call.account).margin_mode is MarginMode.ISOLATED
     margin = it.initial_margin + it.order_margin
     rates = [_rate(share, it.equity) for share in (margin, it.maintenance_margin)]
@@ -125,26 +131,22 @@ def wallet_balance(call: Call) -> Json:
         "colRes": "0",
     }
     return {
-        "list": [
-            {
-                "accountType": UNIFIED,
-                "totalEquity": money(it.equity),
-                "totalWalletBalance": "" if isolated else money(it.wallet),
-                "totalPerpUPL": "" if isolated else money(it.unrealized),
-                "totalMarginBalance": "" if isolated else money(it.equity),
-                "totalAvailableBalance": "" if isolated else money(it.available),
-                "totalInitialMargin": "" if isolated else money(margin),
-                "totalInitialMarginByMp": "" if isolated else money(margin),
-                "totalMaintenanceMargin": "" if isolated else money(it.maintenance_margin),
-                "totalMaintenanceMarginByMp": "" if isolated else money(it.maintenance_margin),
-                "accountIMRate": "" if isolated else rates[0],
-                "accountIMRateByMp": "" if isolated else rates[0],
-                "accountMMRate": "" if isolated else rates[1],
-                "accountMMRateByMp": "" if isolated else rates[1],
-                "accountLTV": "" if isolated else "0",
-                "coin": [coin] if not asked or settle in asked.split(",") else [],
-            }
-        ]
+        "accountType": UNIFIED,
+        "totalEquity": money(it.equity),
+        "totalWalletBalance": "" if isolated else money(it.wallet),
+        "totalPerpUPL": "" if isolated else money(it.unrealized),
+        "totalMarginBalance": "" if isolated else money(it.equity),
+        "totalAvailableBalance": "" if isolated else money(it.available),
+        "totalInitialMargin": "" if isolated else money(margin),
+        "totalInitialMarginByMp": "" if isolated else money(margin),
+        "totalMaintenanceMargin": "" if isolated else money(it.maintenance_margin),
+        "totalMaintenanceMarginByMp": "" if isolated else money(it.maintenance_margin),
+        "accountIMRate": "" if isolated else rates[0],
+        "accountIMRateByMp": "" if isolated else rates[0],
+        "accountMMRate": "" if isolated else rates[1],
+        "accountMMRateByMp": "" if isolated else rates[1],
+        "accountLTV": "" if isolated else "0",
+        "coin": [coin],
     }
 
 

@@ -1,4 +1,4 @@
-"""Bybit V5 over REST: the door (routes, authentication, limits) and the frame around every answer."""
+"""Bybit V5's door: routes, authentication, limits, and the frame around every answer. Streams begin in `streams`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from simulator.facades.bybit.codes import MESSAGES, NO_PERMISSION, PARAMETER_ERR
 from simulator.facades.bybit.context import Call, Handler, Realised, Venue
 from simulator.facades.bybit.details import load_details
 from simulator.facades.bybit.limits import Limits, Standing
+from simulator.facades.bybit.streams import PATHS, Streams, path_of
 from simulator.facades.bybit.wire import Json, Params, Refusal, Target, envelope, ms
 from simulator.model import Refused
 
@@ -83,6 +84,7 @@ class BybitFacade:
         by reads (execution is asynchronous; the ledger is never late). `addresses`: accounts whose key is bound to
         addresses; every request comes from 127.0.0.1."""
         self._venue = Venue(exchange, load_details(), addresses or {}, read_lag_s, Realised(exchange))
+        self._streams = Streams(self._venue)
         self._limits = Limits()
         self._total = 0
         self._over_limit = 0
@@ -97,6 +99,8 @@ class BybitFacade:
     def classify(self, request: Request) -> facades.Call:
         target = Target.of(request)
         endpoint = f"{target.method} {target.path}"
+        if target.path in PATHS and request.headers.get("upgrade", "").lower() == "websocket":
+            return facades.Call(Match.STREAM, None, endpoint)
         route = ROUTES.get(endpoint)
         key = request.headers.get(auth.KEY, "")
         account = None if route is None or route.right == PUBLIC else self._venue.exchange.account_of(key)
@@ -109,9 +113,12 @@ class BybitFacade:
         keys = self._venue.exchange.keys(account)
         return {"api_key": keys.api_key, "api_secret": keys.api_secret}
 
-    def session(self, request: StreamRequest) -> Session | None:
-        """Bybit's streams are not served: a client gets the refusal the transport gives for None, and reads by REST."""
-        return None
+    def session(self, request: StreamRequest) -> Session | Response:
+        path = path_of(request.url)
+        opened = self._streams.open(request)
+        self._note(f"GET {path}" if path in PATHS else UNKNOWN_ENDPOINT)
+        self._over_limit += isinstance(opened, Response) and opened.status == 403
+        return opened
 
     def reject(self, request: Request, code: str) -> Response:
         """`code` is a retCode, or an HTTP status of three digits; anything else is worded as 10001."""
@@ -171,10 +178,12 @@ class BybitFacade:
         """Paths nobody serves share one count, so that a scan cannot fill the memory."""
         endpoint = f"{target.method} {target.path}"
         route = ROUTES.get(endpoint)
-        name = endpoint if route is not None else UNKNOWN_ENDPOINT
+        self._note(endpoint if route is not None else UNKNOWN_ENDPOINT)
+        return route
+
+    def _note(self, name: str) -> None:
         self._total += 1
         self._by_endpoint[name] = self._by_endpoint.get(name, 0) + 1
-        return route
 
     # --- answers ------------------------------------------------------------------------------------------------------
 

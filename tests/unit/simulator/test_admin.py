@@ -226,7 +226,7 @@ BAD = [
     ("clock", {"venue": "bybit", "offset_ms": 10**15}, "offset_ms"),
     ("instrument", {"venue": "bybit", "symbol": "BTCUSDT", "lot": 0}, "lot"),
     ("instrument", {"venue": "bybit", "symbol": "BTCUSDT", "tradable": "no"}, "tradable"),
-    ("faults", {"venue": "bybit", "match": "any", "kind": "ws_gap"}, "kind"),
+    ("faults", {"venue": "bybit", "match": "positions", "kind": "ws_gap"}, "kind"),
 ]
 
 

@@ -220,9 +220,12 @@ def test_nothing_is_sent_where_nobody_listens() -> None:
     assert all("this world has bybit" in text for text in play(run))
 
 
-def test_stream_that_is_not_served_is_not_sent() -> None:
+def test_stream_that_is_not_served_is_refused_and_nobody_listens_where_a_venue_is_down() -> None:
     async def run(it: MemoryWorld) -> None:
-        with pytest.raises(NotSent, match="serves no stream"):
+        with pytest.raises(Lost, match="HTTP 404"):
+            await it.transport.connect(StreamRequest("ws://bybit.sim/v5/nowhere"))
+        it.transport.set_reachable("bybit", False)
+        with pytest.raises(NotSent):
             await it.transport.connect(StreamRequest("ws://bybit.sim/v5/private"))
 
     play(run)

@@ -20,14 +20,14 @@ from config.reload import FileSettings
 from config.signal_files import SignalFiles
 from config.watch import watch
 from core.clock import SystemClock, SystemEntropy
-from core.domain import AccountId, Policy
+from core.domain import Policy
 from core.errors import ConfigError
-from core.events import Emit, Trouble
+from core.events import Emit
 from core.execution.account import COMPACT_BYTES, Account
 from core.execution.opening import Opener
 from core.ports import Transport
 from core.signal_manager import SignalManager
-from core.state import FactLog, Projections, RealFileOps, locks_in, unusable
+from core.state import FactLog, Projections, RealFileOps, locks_in, troubles
 from core.trade_executor import MAX_CONCURRENT_SYMBOL_REQUESTS, TradeExecutor
 from observers import FanOut
 from observers.facts import FactsObserver
@@ -37,7 +37,7 @@ __all__ = ["MAX_CONCURRENT_SYMBOL_REQUESTS", "Engine", "TradeExecutor", "compose
 NAME = "trade-engine"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Engine:
     executor: TradeExecutor
     settings: FileSettings
@@ -54,11 +54,7 @@ class Engine:
 def compose(home: Home, known: Credentials, emit: Emit, via: Transport | None = None, dry: bool = False) -> Engine:
     """Joins files, manager, executor and adapters. An account that cannot be used is BLOCKED, with its reason."""
     clock, entropy, ops, transport = SystemClock(), SystemEntropy(), RealFileOps(), via or HttpTransport(SystemClock())
-
-    def tell(account: AccountId, text: str) -> None:
-        emit(Trouble(clock.time(), account, None, text))
-
-    projections = Projections(home.depths, home.statuses, ops, clock, tell)
+    projections = Projections(home.depths, home.statuses, ops, clock, troubles(emit, clock))
     settings = FileSettings(home, clock, accounts=known.known, keeps=not dry)
     signals = SignalFiles(home, clock, staleness_s=settings.staleness_s, remembers=not dry)
     compact_bytes = whole_setting("COMPACT_BYTES", COMPACT_BYTES)
@@ -74,29 +70,31 @@ def compose(home: Home, known: Credentials, emit: Emit, via: Transport | None = 
             processor = load(one.known.venue)(one.account, one.keys, transport, clock, entropy, *place)
             accounts.append(Account(one.account, processor, clock, entropy, emit, compact_bytes))
         except ConfigError as error:
-            tell(one.account, f"the account is not traded: {error}")
-            projections.status(one.account, unusable(str(error)))
+            projections.refuse(one.account, one.trouble or str(error))
     locks = locks_in(home.locks, NAME, clock)
     opener = Opener(home.journals, ops, entropy, asyncio.to_thread, locks, projections.projected)
     executor = TradeExecutor(accounts, SignalManager(settings, signals), opener, projections, clock, dry)
     return Engine(executor, settings, signals, transport, tuple(shared.values()))
 
 
-async def serve(life: Life, home: Home, credentials: Credentials, once: bool, dry: bool) -> int:
-    """Runs until it is told to stop; with `once` one cycle, and 1 when something is still on its way after it."""
+async def run(life: Life, home: Home, stop: asyncio.Event, keys: Credentials, once: bool, dry: bool) -> int:
+    """Until `stop` is set; with `once` one cycle, and 1 when something is still on its way after it."""
     watchers = FanOut([LogObserver(), FactsObserver(FactLog(home.facts, RealFileOps()))], asyncio.to_thread)
-    engine = compose(home, credentials, watchers, dry=dry)
+    engine = compose(home, keys, watchers, dry=dry)
     async with watchers.running(), contextlib.aclosing(engine):
         if once:
             return 0 if all(result.settled for result in await engine.executor.execute()) else 1
-        beat = Heartbeat(home, NAME, RealFileOps(), SystemClock(), engine.executor.versions)
-        async with life.stopping() as stop, asyncio.TaskGroup() as group:
-            noticing = watch([engine.settings, engine.signals], engine.executor.wake)
-            background = [group.create_task(work) for work in (noticing, beat.run())]
-            life.ready()
-            await engine.executor.run(stop)
-            _ = [task.cancel() for task in background]
+        life.ready()
+        beat = Heartbeat(home, NAME, RealFileOps(), SystemClock(), engine.executor.versions).run()
+        await engine.executor.run(stop, [watch([engine.settings, engine.signals], engine.executor.wake), beat])
     return 0
+
+
+async def serve(life: Life, home: Home, args: argparse.Namespace) -> int:
+    async with life.stopping() as stop:
+        file = CredentialsFile(home)
+        keys = file.load() if args.once else await file.wait(stop, life.ready)
+        return await run(life, home, stop, keys, args.once, args.dry_run) if keys else 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -110,10 +108,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     (home := Home.find(given=args.home)).prepare()
     sweep(home, RealFileOps(), SystemClock())
     try:
-        credentials = CredentialsFile(home).load()
+        return asyncio.run(serve(life, home, args))
     except ConfigError as error:
         invalid(f"{error}. The engine has nothing to trade with and stops; start it again when that is mended.")
-    return asyncio.run(serve(life, home, credentials, args.once, args.dry_run))
 
 
 if __name__ == "__main__":

@@ -12,9 +12,12 @@ ever put into the environment, written elsewhere or shown: keys are `Secret`.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import logging
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -30,6 +33,7 @@ from core.state import RealFileOps, content_hash, loads
 
 __all__ = ["FILE", "BittensorCredentials", "Credentials", "CredentialsFile", "read_dotenv", "tighten", "webhook_tokens"]
 
+log = logging.getLogger("trade-engine")
 SECTIONS = ("tradingview", "bittensor_sn8", "bybit", "blofin", "kucoin", "mexc", "hyperliquid", "ccxt", "accounts")
 
 
@@ -71,7 +75,7 @@ class CredentialsFile:
         try:
             data = self._files.read(self._home.credentials)
         except FileNotFoundError:
-            words = "does not exist; create it with `python3 config/credentials.py`"
+            words = "does not exist; copy examples/credentials.json there and fill it in (docs/configuration.md)"
             raise ConfigError(FILE, words) from None
         except OSError as error:
             raise ConfigError(FILE, f"cannot be read: {error.strerror or error}; make it readable") from error
@@ -82,6 +86,25 @@ class CredentialsFile:
         bittensor, bittensor_problems = _bittensor(whole, reader)
         problems = [*notes, *trouble, *token_problems, *bittensor_problems, *_unknown_sections(whole)]
         return Credentials(accounts_in(whole, reader), tokens, bittensor, tuple(problems), self._versions)
+
+    async def wait(self, stop: asyncio.Event, waiting: Callable[[], None], poll_s: float = 1.0) -> Credentials | None:
+        """Loads as soon as the file can be used, and says what is wrong until then; None when `stop` came first.
+
+        `waiting` is called once when it has to wait.
+        """
+        said = ""
+        while not stop.is_set():
+            try:
+                return self.load()
+            except ConfigError as error:
+                if str(error) != said:
+                    said = str(error)
+                    waiting()
+                    log.error("%s. Nothing is traded; the engine goes on by itself once that is mended.", said)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(poll_s):
+                    await stop.wait()
+        return None
 
     def changed(self) -> str:
         """What differs on disk from what was loaded, and what to do; '' where nothing does."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from core.domain import AccountId, AccountMode, Policy, Symbol, SymbolState
 from core.errors import Denied, Unavailable
@@ -259,11 +260,17 @@ class TradeExecutor:
         """Something changed: read everything again and let every account look."""
         self._wake.set()
 
-    async def run(self, stop: asyncio.Event, poll_s: float = 1.0) -> None:
-        """Runs until `stop` is set: a loop per account, and a supervisor that reads new versions for all of them."""
+    async def run(
+        self, stop: asyncio.Event, beside: Sequence[Coroutine[Any, Any, None]] = (), poll_s: float = 1.0
+    ) -> None:
+        """Runs until `stop` is set: a loop per account, and a supervisor that reads new versions for all of them.
+
+        `beside` runs as long as they do: whatever wakes the executor or tells that it lives.
+        """
         self._load_weight_config()
         async with self.streaming(), asyncio.TaskGroup() as group:
             loops = [group.create_task(self._loop(account)) for account in self.accounts]
+            loops += [group.create_task(work) for work in beside]
             group.create_task(self._supervise(stop, poll_s, loops))
 
     @contextlib.asynccontextmanager

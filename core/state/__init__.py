@@ -9,7 +9,7 @@ from core.state.files import RealFileOps, ensure_dir, write_atomic
 from core.state.instants import day_of, format_instant, parse_instant
 from core.state.jsonfile import content_hash, dumps, loads, read_json, update_json, write_json
 from core.state.locks import AccountLock, locks_in
-from core.state.projections import Projections, unusable
+from core.state.projections import Projections, troubles
 
 __all__ = [
     "AccountLock",
@@ -27,7 +27,7 @@ __all__ = [
     "parse_instant",
     "read_json",
     "render_document",
-    "unusable",
+    "troubles",
     "update_json",
     "write_atomic",
     "write_json",

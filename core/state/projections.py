@@ -20,6 +20,7 @@ from typing import Any
 
 from core.domain import AccountId
 from core.errors import ConfigError
+from core.events import Emit, Trouble
 from core.ports import Clock, FileIdentity, FileOps
 from core.state import fields
 from core.state.files import ensure_dir
@@ -58,9 +59,9 @@ def heartbeat(process: str, pid: int, started_at: float, now: float, versions: M
     }
 
 
-def unusable(because: str) -> dict[str, object]:
-    """The status of an account that was never begun: nothing of it was read, nothing is traded."""
-    return {"cycle": 0, "state": "BLOCKED", "because": because, "equity": None, "symbols": {}}
+def troubles(emit: Emit, clock: Clock) -> Callable[[AccountId, str], None]:
+    """Tells a trouble of an account as an event."""
+    return lambda account, because: emit(Trouble(clock.time(), account, None, because))
 
 
 class DepthCache:
@@ -162,6 +163,11 @@ class Projections:
         value = {"schema": SCHEMA, "account": account, "at": format_instant(self._clock.time()), **content}
         self._note(account, account, publish(self._ops, self._statuses / f"{account}.json", value))
         self._note("depths", account, self._cache.restore())
+
+    def refuse(self, account: AccountId, because: str) -> None:
+        """An account that is not even begun: told, and shown as BLOCKED."""
+        self._tell(account, f"the account is not traded: {because}")
+        self.status(account, {"cycle": 0, "state": "BLOCKED", "because": because, "equity": None, "symbols": {}})
 
     def depths(self, account: AccountId, epoch: str, entries: Entries) -> None:
         """Writes an account's section of `account_asset_depths.json`."""

@@ -17,6 +17,8 @@ from pydantic.fields import FieldInfo
 from config.assemble import FileSet, KnownAccount, assemble
 from config.checks import TOP_KEYS, check_engine
 from config.contents import parsed
+from config.credentials_file import CredentialsFile
+from config.home import Home
 from config.models import (
     SOURCE_DEFAULTS,
     AccountEntry,
@@ -175,3 +177,13 @@ def test_the_profiles_set_what_they_promise() -> None:
     assert shares == [Decimal("0.005"), Decimal("0.2"), Decimal("0.005")]
     assert [scalping.trips.daily_loss_pct, scalping.trips.kill_loss_pct] == [5, 10]
     assert scalping.reconcile_interval_s == 1.0
+
+
+def test_the_example_of_credentials_names_no_secret_and_is_read(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.credentials.write_bytes((EXAMPLES / "credentials.json").read_bytes())
+    home.credentials.chmod(0o600)
+    environ = {"BYBIT_API_KEY": "key", "BYBIT_API_SECRET": "secret"}
+    found = CredentialsFile(home, environ).load()
+    assert [account.account for account in found.accounts] == ["bybit-main"]
+    assert not found.accounts[0].trouble

@@ -78,17 +78,19 @@ class VenueShared:
         items: Collection[str],
         fetch: Callable[[frozenset[str]], Awaitable[Mapping[str, T]]],
         everything_above: int,
+        fresh: bool = False,
     ) -> Mapping[str, T]:
         """One read for all who ask in the same turn of the loop, and for who comes while it covers them in flight.
 
         `fetch` gets the union of the items; with more than `everything_above` of them its answer covers any item.
+        `fresh`: a read that was sent before this call will not do.
         """
         wanted = set(items)
         for flying in self._batches.setdefault(name, []):
             if flying.covers is None:
                 flying.items |= wanted
                 return await asyncio.shield(flying.task)
-            if flying.covers(wanted):
+            if not fresh and flying.covers(wanted):
                 return await asyncio.shield(flying.task)
         batch = _Batch(asyncio.create_task(self._send_batch(name, fetch, everything_above)), wanted)
         batch.task.add_done_callback(_look)

@@ -33,12 +33,13 @@ def order_rows(payload: Row) -> list[OrderRow]:
     return [_order_row(row) for row in rows(payload, "data")]
 
 
-def detail(payload: Row) -> list[OrderRow]:
-    """The order of `/trade/order-detail`; none where the venue knows no such order."""
+def detail(payload: Row) -> list[tuple[OrderRow, Whose, float]]:
+    """The order of `/trade/order-detail`, whose it is, and when it was made (venue time); none where there is none."""
     data = payload.get("data")
     if data in (None, {}, [], ""):
         return []
-    return [_order_row(table(data[0] if isinstance(data, list) and len(data) == 1 else data, "data"))]
+    row = table(data[0] if isinstance(data, list) and len(data) == 1 else data, "data")
+    return [(_order_row(row), _whose(row), epoch_s(row, "createTime"))]
 
 
 def _order_row(row: Row) -> OrderRow:
@@ -62,14 +63,6 @@ def _order_row(row: Row) -> OrderRow:
 def whose(payload: Row) -> dict[str, Whose]:
     """Whose the orders of a page of the history are, by order id."""
     return {text(row, "orderId"): _whose(row) for row in rows(payload, "data")}
-
-
-def whose_detail(payload: Row) -> Whose | None:
-    """Whose the order of `/trade/order-detail` is; None where the venue knows no such order."""
-    data = payload.get("data")
-    if data in (None, {}, [], ""):
-        return None
-    return _whose(table(data[0] if isinstance(data, list) and len(data) == 1 else data, "data"))
 
 
 def _whose(row: Row) -> Whose:

@@ -1,0 +1,369 @@
+"""One BloFin account (USDT perpetuals, net mode), over REST.
+
+Thin: it asks, and `codecs.blofin*` says what the answers mean. Reads that fail in any part fail whole. A send is made
+once; whatever its answer does not prove is `Ambiguous`. Fence: a request counts until its timestamp is a minute old.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Collection, Mapping
+from decimal import Decimal
+
+from account_processors import Credentials, secret
+from account_processors.blofin_client import TRADING_LIMIT, VALID_MS, BloFinClient, pages, read
+from account_processors.budget import Priority
+from account_processors.codecs import blofin as codec
+from account_processors.codecs import blofin_errors as errors
+from account_processors.codecs import blofin_orders as orders
+from account_processors.codecs.orders import Execution, OrderRow, history, outcome
+from account_processors.codecs.wire import Row
+from account_processors.reading import together, usable
+from account_processors.sending import Leases, clock_problems, no_events, order_answer, setting_answer
+from account_processors.shared import VenueShared
+from account_processors.wiring import Wiring
+from core.domain import (
+    AccountId,
+    Ack,
+    Capabilities,
+    ClientId,
+    Cost,
+    Equity,
+    History,
+    Instrument,
+    Leverage,
+    LeverageScope,
+    MarginMode,
+    MarginModeScope,
+    OpenOrder,
+    OrderOutcome,
+    Permit,
+    PlaceOrder,
+    PositionMode,
+    Positions,
+    Preflight,
+    Price,
+    Problem,
+    Scope,
+    Symbol,
+    VenueEvent,
+    plain,
+)
+from core.errors import Unavailable
+from core.ports import Clock, Entropy, Transport
+
+BASE_URL = "https://openapi.blofin.com"
+INSTRUMENTS = "instruments"
+INSTRUMENTS_MAX_AGE_S = 3600.0
+MARGIN_MODE_MAX_AGE_S = 60.0
+PERMIT_MS = 5_000
+"""A permit that is older serves no order: what it was planned on is out of date."""
+OVERLAP_S = 1.0
+CREATED_BEFORE_S = 60.0
+"""Orders are listed from this much before their executions."""
+LOOK_BACK_S = 7 * 86400.0
+"""How far back an order is looked for whose time of sending is not known."""
+SETTLING_S = 10.0
+"""An execution this young may stand in one list before its order stands in another."""
+MOST_LEVERAGES = 20
+"""Contracts whose leverage one request may ask for (https://docs.blofin.com, GET Multiple Leverage)."""
+ORDERS_REMEMBERED = 20_000
+"""More than one read of the history can bring."""
+
+CAPABILITIES = Capabilities(
+    venue="blofin",
+    leverage=LeverageScope.PER_SYMBOL,
+    margin_mode_scope=MarginModeScope.ACCOUNT,
+    leverage_in_place=True,
+    client_id_prefix="",
+    client_id_hex_digits=32,
+    validity_s=VALID_MS / 1000,
+    reads_per_s=TRADING_LIMIT[0] / TRADING_LIMIT[1],
+)
+
+
+class BloFinProcessor:
+    """`ports.AccountProcessor` for one key. `shared` is that of all accounts at the same base URL."""
+
+    def __init__(
+        self,
+        account: AccountId,
+        credentials: Credentials,
+        transport: Transport,
+        clock: Clock,
+        entropy: Entropy,
+        base_url: str | None,
+        ws_url: str | None,
+        shared: VenueShared,
+        deadline_s: float = 5.0,
+    ) -> None:
+        wiring = Wiring(account, (base_url or BASE_URL).rstrip("/"), transport, clock, shared, deadline_s)
+        fields = [secret(credentials, account, name) for name in ("api_key", "api_secret", "api_passphrase")]
+        self.account = account
+        self._client = BloFinClient(wiring, *fields)
+        self._shared = shared
+        self._leases = Leases(PERMIT_MS)
+        self._mode_key = f"margin mode of {account}"
+        self._whose: OrderedDict[str, orders.Whose] = OrderedDict()
+        self._order_ids: OrderedDict[ClientId, str] = OrderedDict()
+
+    def __repr__(self) -> str:
+        return f"BloFinProcessor({self.account})"
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return CAPABILITIES
+
+    @property
+    def clock_offset_s(self) -> float | None:
+        return self._client.venue_clock.offset_s
+
+    # --- reads --------------------------------------------------------------------------------------------------------
+
+    async def preflight(self) -> Preflight:
+        """Clock, key, position and margin mode. Raises `Denied` where the key is refused, `Unavailable` otherwise."""
+        await read(self._client.call("publicGetMarketMarkPrice"))  # the one answer that says what time it is
+        (_, key), (_, position), mode = await together(
+            read(self._client.call("privateGetUserQueryApikey")),
+            read(self._client.call("privateGetAccountPositionMode")),
+            self._shared.once(self._mode_key, 0.0, self._read_margin_mode),
+        )
+        with usable("/user/query-apikey, /account/position-mode"):
+            problems = codec.key_problems(key)
+            position_mode = codec.position_mode(position)
+        if position_mode is PositionMode.HEDGE:
+            problems.append(Problem(Scope.ALL, codec.HEDGE_MODE, codec.HEDGE_REMEDY))
+        offset_s = self.clock_offset_s or 0.0
+        return Preflight((*problems, *clock_problems(offset_s)), position_mode, mode, offset_s)
+
+    async def instruments(self) -> Mapping[Symbol, Instrument]:
+        return await self._shared.once(INSTRUMENTS, INSTRUMENTS_MAX_AGE_S, self._all_instruments)
+
+    async def positions(self) -> Positions:
+        answer, payload = await read(self._client.call("privateGetAccountPositions"))
+        with usable(answer.place):
+            return Positions(codec.positions(payload), answer.sent_at, answer.received_at)
+
+    async def equity(self) -> Equity:
+        answer, payload = await read(self._client.call("privateGetAccountBalance"))
+        with usable(answer.place):
+            return Equity(codec.equity(payload, codec.SETTLE), codec.SETTLE, answer.received_at)
+
+    async def prices(self, symbols: Collection[Symbol]) -> Mapping[Symbol, Price]:
+        if not symbols:
+            return {}
+        found = await self._shared.batch("prices", symbols, self._quoted, everything_above=1)
+        return codec.prices(found, symbols)
+
+    async def leverage(self, symbol: Symbol) -> Leverage:
+        """That of the account's margin mode: the venue keeps one leverage for each."""
+        instrument, mode = await together(self._instrument(symbol), self._margin_mode())
+        inst_id = instrument.venue_symbol
+
+        async def fetch(wanted: frozenset[str]) -> Mapping[str, Row]:
+            return await self._leverages(sorted(wanted), mode)
+
+        name = f"leverages of {self.account}, {mode}"
+        found = await self._shared.batch(name, [inst_id], fetch, everything_above=10**9, fresh=True)
+        if inst_id not in found:
+            raise Unavailable(f"blofin /api/v1/account/batch-leverage-info: nothing about {inst_id}")
+        with usable("/account/batch-leverage-info"):
+            return codec.leverage(found[inst_id], symbol)
+
+    async def open_orders(self) -> tuple[OpenOrder, ...]:
+        return tuple(row.open_order() for row in await self._listed("privateGetTradeOrdersPending", {}))
+
+    async def history(self, since: float) -> History:
+        """Fills since `since` (ours), in our time; it may begin up to a second early: tell by `exec_id`.
+
+        No funding: the documentation has no list of it.
+        """
+        clock = self._client.venue_clock
+        start_s = clock.venue(since) - OVERLAP_S
+        found = await self._executions({"begin": str(int(start_s * 1000))})
+        await self._learn_owners(found, start_s)
+        return history(orders.owned(found, self._whose), (), clock.offset_s or 0.0)
+
+    async def find(self, symbol: Symbol, client_id: ClientId) -> OrderOutcome | None:
+        """Order detail, then the history, then executions; None only if none of them knows the order.
+
+        Where the detail is refused instead of answered, the active orders are asked in its place.
+        """
+        inst_id = (await self._instrument(symbol)).venue_symbol
+        found, since_s = await self._detail({"instId": inst_id, "clientOrderId": client_id})
+        if found is None:
+            found = await self._listed("privateGetTradeOrdersPending", {"instId": inst_id})
+        rows = {row.order_id: row for row in found if row.client_id == client_id}
+        if any(not row.final for row in rows.values()):
+            return outcome([*rows.values()], ())
+        begin_ms = int((since_s or self._client.venue_clock.now() - LOOK_BACK_S) * 1000)
+        listed = await self._listed("privateGetTradeOrdersHistory", {"instId": inst_id, "begin": str(begin_ms)})
+        rows = {row.order_id: row for row in listed if row.client_id == client_id} | rows
+        known = {*rows, self._order_ids.get(client_id, "")} - {""}
+        asked = (self._executions({"instId": inst_id, "orderId": order_id}) for order_id in sorted(known))
+        moved = [one for of_order in await together(*asked) for one in of_order if one.order_id in known]
+        for order_id in known:
+            self._remember(order_id, client_id)
+        return outcome([*rows.values()], moved)
+
+    def events(self) -> AsyncIterator[VenueEvent]:
+        """Ends at once: `capabilities.private_stream` is false."""
+        return no_events()
+
+    # --- sends --------------------------------------------------------------------------------------------------------
+
+    async def set_leverage(self, symbol: Symbol, leverage: Decimal, margin_mode: MarginMode) -> None:
+        inst_id = (await self._instrument(symbol)).venue_symbol
+        query = {"instId": inst_id, "leverage": plain(leverage), "marginMode": margin_mode.value}
+        errors.setting(await setting_answer(self._client.call("privatePostAccountSetLeverage", query)))
+
+    async def set_margin_mode(self, symbol: Symbol | None, margin_mode: MarginMode, leverage: Decimal | None) -> None:
+        """Sets the mode of the whole account, whatever `symbol` is; refused while anything is open."""
+        query = {"marginMode": margin_mode.value}
+        try:
+            errors.setting(await setting_answer(self._client.call("privatePostAccountSetMarginMode", query)))
+        finally:
+            self._shared.forget(self._mode_key)
+
+    async def set_position_mode(self, mode: PositionMode) -> None:
+        """Sets it for every symbol; refused while anything is open."""
+        query = {"positionMode": codec.WIRE_POSITION_MODES[mode]}
+        errors.setting(await setting_answer(self._client.call("privatePostAccountSetPositionMode", query)))
+
+    async def permit(self, cost: Cost) -> Permit:
+        """Room for the order, and its timestamp. Raises `Unavailable` where there is none within the deadline."""
+        if self._shared.peek(INSTRUMENTS) is None:
+            await self.instruments()  # `place` needs the venue's names and may not wait for them
+        priority = Priority.REDUCTION if cost.reduction else Priority.INCREASE
+        lease = await self._client.room(True, priority, cost.orders)
+        stamp_ms = self._client.stamp_ms()
+        self._leases.keep(stamp_ms, lease)
+        return Permit(nonce=stamp_ms, valid_until=self._client.venue_clock.local((stamp_ms + VALID_MS) / 1000))
+
+    async def place(self, order: PlaceOrder, client_id: ClientId, permit: Permit) -> Ack:
+        lease = self._leases.take(permit.nonce, self._client.venue_clock.now() * 1000)
+        known: Mapping[Symbol, Instrument] = self._shared.peek(INSTRUMENTS) or {}
+        if order.symbol not in known:
+            raise Unavailable(f"the venue lists no {order.symbol}; nothing was sent, the engine plans again")
+        body = codec.order_body(order, known[order.symbol].venue_symbol, client_id)
+        call = self._client.call("privatePostTradeOrder", body, permit.nonce, lease)
+        answer = await order_answer(call, client_id)
+        order_id = errors.order_id(answer, client_id)
+        self._remember(order_id, client_id)
+        return Ack(order_id, answer.received_at)
+
+    async def cancel(self, symbol: Symbol, client_id: ClientId) -> None:
+        """Returns when the cancel is accepted or nothing is left to cancel; what had filled, `find` tells."""
+        query = {"instId": (await self._instrument(symbol)).venue_symbol, "clientOrderId": client_id}
+        if client_id in self._order_ids:
+            query["orderId"] = self._order_ids[client_id]
+        answer = await order_answer(self._client.call("privatePostTradeCancelOrder", query), client_id)
+        errors.cancelled(answer, client_id)
+
+    async def close(self) -> None:
+        """Nothing to close: transport and shared data belong to whoever made them."""
+        self._leases.clear()
+
+    # --- parts --------------------------------------------------------------------------------------------------------
+
+    async def _all_instruments(self) -> dict[Symbol, Instrument]:
+        answer, payload = await read(self._client.call("publicGetMarketInstruments"))
+        with usable(answer.place):
+            return codec.instruments(payload)
+
+    async def _instrument(self, symbol: Symbol) -> Instrument:
+        """Raises `Unavailable` for a symbol the venue does not list."""
+        listed = await self.instruments()
+        if symbol not in listed:
+            raise Unavailable(f"blofin lists no {symbol}; leave it out of this account's symbols")
+        return listed[symbol]
+
+    async def _quoted(self, symbols: frozenset[str]) -> Mapping[str, codec.Quoted]:
+        """Mark prices and tickers: of one contract if only one is wanted and its name known, else of all."""
+        known: Mapping[str, Instrument] = self._shared.peek(INSTRUMENTS) or {}
+        only = known.get(next(iter(symbols))) if len(symbols) == 1 else None
+        query = {} if only is None else {"instId": only.venue_symbol}
+        try:
+            (answer, marks), (_, tickers) = await together(
+                read(self._client.call("publicGetMarketMarkPrice", query)),
+                read(self._client.call("publicGetMarketTickers", query)),
+            )
+        except Unavailable as error:
+            if only is not None and error.code == errors.UNKNOWN_INSTRUMENT:
+                return {symbol: codec.Quoted({}, {}, 0.0) for symbol in symbols}  # not listed any more: no price
+            raise
+        with usable("/market/mark-price, /market/tickers"):
+            return codec.quoted(marks, tickers, answer.received_at)
+
+    async def _read_margin_mode(self) -> MarginMode:
+        answer, payload = await read(self._client.call("privateGetAccountMarginMode"))
+        with usable(answer.place):
+            return codec.margin_mode(payload)
+
+    async def _margin_mode(self) -> MarginMode:
+        return await self._shared.once(self._mode_key, MARGIN_MODE_MAX_AGE_S, self._read_margin_mode)
+
+    async def _leverages(self, inst_ids: list[str], mode: MarginMode) -> dict[str, Row]:
+        parts = [inst_ids[at : at + MOST_LEVERAGES] for at in range(0, len(inst_ids), MOST_LEVERAGES)]
+        queries = ({"instId": ",".join(part), "marginMode": mode.value} for part in parts)
+        endpoint = "privateGetAccountBatchLeverageInfo"
+        found = await together(*(read(self._client.call(endpoint, query)) for query in queries))
+        with usable("/account/batch-leverage-info"):
+            return {name: row for _, payload in found for name, row in codec.leverages(payload).items()}
+
+    async def _listed(self, endpoint: str, query: Mapping[str, str]) -> list[OrderRow]:
+        """Every order of a list, and whose they are is remembered."""
+        found = await pages(self._client.call, endpoint, query, "orderId")
+        with usable(endpoint):
+            for payload in found:
+                for order_id, owner in orders.whose(payload).items():
+                    self._owned(order_id, owner)
+            return [row for payload in found for row in orders.order_rows(payload)]
+
+    async def _detail(self, query: Mapping[str, str]) -> tuple[list[OrderRow] | None, float | None]:
+        """The order of a lookup and when it was made (venue time); None: the answer says nothing of it."""
+        try:
+            answer, payload = await read(self._client.call("privateGetTradeOrderDetail", query))
+        except Unavailable as error:
+            if error.code in errors.SAYS_NOTHING_OF_AN_ORDER:
+                return None, None
+            raise
+        with usable(answer.place):
+            found = orders.detail(payload)
+            for row, owner, _ in found:
+                self._owned(row.order_id, owner)
+            made_s = min((made_s for _, _, made_s in found), default=None)
+            return [row for row, _, _ in found], None if made_s is None else made_s - CREATED_BEFORE_S
+
+    async def _executions(self, query: Mapping[str, str]) -> list[Execution]:
+        found = await pages(self._client.call, "privateGetTradeFillsHistory", query, "tradeId")
+        with usable("/trade/fills-history"):
+            return [one for payload in found for one in orders.executions(payload)]
+
+    async def _learn_owners(self, found: Collection[Execution], start_s: float) -> None:
+        """Finds out whose the orders of executions are: from the history of orders, then one by one.
+
+        Raises `Unavailable` where an order is not shown yet that may be ours.
+        """
+        if all(one.order_id in self._whose for one in found):
+            return
+        begin_ms = int((start_s - CREATED_BEFORE_S) * 1000)
+        await self._listed("privateGetTradeOrdersHistory", {"begin": str(begin_ms)})
+        listed = await self.instruments()
+        young_s = self._client.venue_clock.now() - SETTLING_S
+        for one in {one.order_id: one for one in found if one.order_id not in self._whose}.values():
+            if (instrument := listed.get(one.fill.symbol)) is not None:
+                await self._detail({"instId": instrument.venue_symbol, "orderId": one.order_id})
+            if one.order_id not in self._whose and one.fill.time > young_s:
+                raise Unavailable("blofin: an execution is listed whose order is not yet; the engine asks again")
+
+    def _remember(self, order_id: str, client_id: ClientId) -> None:
+        self._owned(order_id, orders.Whose(client_id))
+
+    def _owned(self, order_id: str, owner: orders.Whose) -> None:
+        self._whose[order_id] = owner
+        if owner.client_id is not None:
+            self._order_ids[owner.client_id] = order_id
+        for memory in (self._whose, self._order_ids):
+            while len(memory) > ORDERS_REMEMBERED:
+                memory.popitem(last=False)

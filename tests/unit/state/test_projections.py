@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from core.domain import AccountId
+from core.execution.projecting import Publisher
 from core.ports import FileOps
 from core.state import RealFileOps, ensure_dir, loads
 from core.state.projections import DepthCache, Projections, heartbeat, publish, read_depths
-from core.trade_executor import Publisher
 from simulator.disk import Fault, SimulatedFileOps
 
 HOME = Path("/home")

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import filelock
-import watchfiles
 
 from config.home import Home
+from config.notices import changes_in_thread
 from config.process import Heartbeat, Life
 from core.clock import SystemClock
 from core.domain import plain
@@ -35,9 +35,8 @@ from signal_processors.tradingview_raw import Damage, Mark, ReadRange, Rewritten
 
 PROCESS = "tradingview-signals"
 POLL_S = 1.0
-STEP_MS = 1
-DEBOUNCE_MS = 5
-"""Measured: with these a change is noticed after 2 ms, at 8 ms the latest, for 1.6 % of a core."""
+APART_S = 0.005
+"""The first of many alerts is taken in at once, those that follow it together so much later: each time costs syncs."""
 CACHE_S = 60.0
 SAID_PER_POLL = 20
 LOCK_WAIT_S = 5.0
@@ -202,26 +201,17 @@ class Processor:
 def follow(processor: Processor, folder: Path, stop: threading.Event) -> None:
     """Polls after every change in `folder` and once a second, until `stop` is set."""
     while not stop.is_set():
-        processor.poll()
         watching = _inode(folder)
         try:
-            for _ in watchfiles.watch(
-                folder,
-                watch_filter=None,
-                step=STEP_MS,
-                debounce=DEBOUNCE_MS,
-                rust_timeout=int(POLL_S * 1000),
-                yield_on_timeout=True,
-                stop_event=stop,
-                recursive=False,
-                raise_interrupt=False,
-            ):
+            for _ in changes_in_thread([folder], POLL_S, stop):
                 processor.poll()
                 if _inode(folder) != watching:
                     break  # notices come from the folder that was there; this is another one
+                stop.wait(APART_S)
         except (OSError, RuntimeError) as error:
             log.warning("No notices of changes (%s); looking once a second instead.", error)
             stop.wait(POLL_S)
+            processor.poll()
 
 
 def _inode(folder: Path) -> int | None:
@@ -245,7 +235,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _arguments(argv)
     life = Life.begin(PROCESS)
     logs = start_logging()
-    logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it would name every change
     home = Home.find(given=arguments.home)
     ops, clock = RealFileOps(), SystemClock()
     try:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Hashable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Hashable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-import watchfiles
 
 import config.watch as watching
+from config.notices import changes
 from config.watch import Watched, watch
 from core.clock import SystemClock
 from tests.unit.config.house import House
@@ -75,7 +75,7 @@ CHANGES: list[Callable[[House], None]] = [edit_settings, rename_with_the_same_ti
 @pytest.mark.parametrize("poll_s", [60.0, 0.02], ids=["notices", "poll"])
 async def test_every_change_wakes(house: House, poll_s: float, monkeypatch: pytest.MonkeyPatch) -> None:
     if poll_s < 1:
-        monkeypatch.setattr(watching, "awatch", refused)
+        monkeypatch.setattr(watching, "changes", refused)
     house.furnish()
     house.clock.now = SystemClock().time()
     parts = (house.settings(), house.signals())
@@ -87,7 +87,7 @@ async def test_every_change_wakes(house: House, poll_s: float, monkeypatch: pyte
             await wakes.next()
 
 
-def refused(*paths: Path, **options: object) -> AsyncIterator[set[object]]:
+def refused(folders: Collection[Path], idle_s: float) -> AsyncGenerator[bool]:
     raise OSError("no more watches")
 
 
@@ -160,7 +160,7 @@ class Appearing:
 
 
 async def test_a_folder_that_appears_is_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching, "LOOK_AGAIN_MS", 20)
+    monkeypatch.setattr(watching, "LOOK_AGAIN_S", 0.02)
     what = Appearing(tmp_path / "later")
     async with watched(what, poll_s=60.0) as wakes:
         what.folder.mkdir()
@@ -168,7 +168,7 @@ async def test_a_folder_that_appears_is_watched(tmp_path: Path, monkeypatch: pyt
 
 
 async def test_a_folder_made_anew_is_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching, "LOOK_AGAIN_MS", 20)
+    monkeypatch.setattr(watching, "LOOK_AGAIN_S", 0.02)
     what = Appearing(tmp_path / "now")
     what.folder.mkdir()
     async with watched(what, poll_s=60.0) as wakes:
@@ -183,18 +183,17 @@ async def test_a_folder_made_anew_is_watched(tmp_path: Path, monkeypatch: pytest
 async def test_the_watcher_is_one_and_ends_with_its_task(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     running = 0
 
-    async def counted(*paths: Path, **options: object) -> AsyncIterator[set[object]]:
+    async def counted(folders: Collection[Path], idle_s: float) -> AsyncGenerator[bool]:
         nonlocal running
         running += 1
-        assert set(paths) == {house.home.root, house.home.state, house.home.signals}
-        assert options["recursive"] is False
+        assert set(folders) == {house.home.root, house.home.state, house.home.signals}
         try:
-            yield {"a change"}
+            yield True
             await asyncio.Event().wait()
         finally:
             running -= 1
 
-    monkeypatch.setattr(watching, "awatch", counted)
+    monkeypatch.setattr(watching, "changes", counted)
     async with watched(house.settings(), house.signals(), poll_s=0.01) as wakes:
         halt(house)
         await wakes.next()
@@ -206,14 +205,41 @@ async def test_a_failing_notice_is_tried_again(house: House, monkeypatch: pytest
     monkeypatch.setattr(watching, "RETRY_S", 0.0)
     tries = 0
 
-    def flaky(*paths: Path, **options: object) -> AsyncIterator[set[object]]:
+    def flaky(folders: Collection[Path], idle_s: float) -> AsyncGenerator[bool]:
         nonlocal tries
         tries += 1
         if tries < 3:
             raise RuntimeError("the folder went")
-        return watchfiles.awatch(*paths, **options)  # type: ignore[arg-type, return-value] # passed through as given
+        return changes(folders, idle_s)
 
-    monkeypatch.setattr(watching, "awatch", flaky)
+    monkeypatch.setattr(watching, "changes", flaky)
     async with watched(house.settings(), poll_s=60.0) as wakes:
         await watcher_is_up(house, wakes)
     assert tries == 3
+
+
+async def test_a_change_before_the_first_notice_is_seen(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    began = asyncio.Event()
+
+    async def late(folders: Collection[Path], idle_s: float) -> AsyncGenerator[bool]:
+        await began.wait()
+        async for found in changes(folders, idle_s):
+            yield found
+
+    monkeypatch.setattr(watching, "changes", late)
+    async with watched(house.settings(), poll_s=60.0) as wakes:
+        halt(house)
+        began.set()
+        await wakes.next()
+
+
+async def test_a_flood_of_changes_is_looked_at_so_often_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "APART_S", 0.1)
+    what = Appearing(tmp_path)
+    began_s = SystemClock().monotonic()
+    async with watched(what, poll_s=60.0) as wakes:
+        for number in range(200):
+            (tmp_path / f"{number}").touch()
+            await asyncio.sleep(0.001)
+        await wakes.next()
+        assert what.looked <= 2 + (SystemClock().monotonic() - began_s) / 0.1

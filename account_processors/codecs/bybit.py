@@ -24,6 +24,7 @@ from account_processors.codecs.wire import (
     text,
 )
 from core.domain import (
+    ZERO,
     ClientId,
     Instrument,
     Leverage,
@@ -232,14 +233,25 @@ def positions(pages: Iterable[Row], mode: MarginMode | None) -> dict[Symbol, Pos
             size = number(row, "size")
             if size == 0:
                 continue
-            position = _position(row, size, mode)
+            position = _position(row, size, mode, "avgPrice")
             if position.symbol in found:
                 raise Malformed(f"{position.symbol} has two positions")
             found[position.symbol] = position
     return found
 
 
-def _position(row: Row, size: Decimal, mode: MarginMode | None) -> Position:
+def pushed_position(row: Row, mode: MarginMode | None) -> Position:
+    """A row of the stream's `position` topic; flat ones come too. Hedge mode is `Denied`."""
+    if integer(row, "positionIdx") != 0:
+        raise Denied(HEDGE_REMEDY, HEDGE_MODE)
+    size = number(row, "size")
+    if size:
+        return _position(row, size, mode, "entryPrice")
+    leverage = number_or_none(row, "leverage")
+    return Position(Symbol(text(row, "symbol")), ZERO, leverage, mode, seq_of(row))
+
+
+def _position(row: Row, size: Decimal, mode: MarginMode | None, entry_price: str) -> Position:
     side = SIDES.get(str(row.get("side")))
     if side is None or size < 0:
         raise Malformed(f"side {row.get('side')!r} with size {size}")
@@ -249,7 +261,7 @@ def _position(row: Row, size: Decimal, mode: MarginMode | None) -> Position:
         leverage=number_or_none(row, "leverage"),
         margin_mode=mode,
         seq=seq_of(row),
-        entry_price=number_or_none(row, "avgPrice"),
+        entry_price=number_or_none(row, entry_price),
     )
 
 

@@ -11,7 +11,7 @@ from account_processors.codecs.orders import Execution, OrderRow, history, outco
 from account_processors.codecs.wire import Malformed, Row, epoch_s, number, number_or_none, positive, rows, text
 from core.domain import ZERO, ClientId, Fill, Funding, Side, Symbol
 
-__all__ = ["Execution", "OrderRow", "executions", "history", "order_rows", "outcome"]
+__all__ = ["Execution", "OrderRow", "execution", "executions", "history", "order_row", "order_rows", "outcome"]
 
 _FINAL = frozenset({"Filled", "Cancelled", "PartiallyFilledCanceled", "Deactivated", "Rejected"})
 """Order states that never change again; any other, an unknown one too, may still fill."""
@@ -21,10 +21,11 @@ _FILL_KINDS = {"Trade": "trade", "BlockTrade": "trade", "BustTrade": "liquidatio
 
 def order_rows(result: Row) -> list[OrderRow]:
     """One page of `/v5/order/realtime` or `/v5/order/history`."""
-    return [_order_row(row) for row in rows(result, "list")]
+    return [order_row(row) for row in rows(result, "list")]
 
 
-def _order_row(row: Row) -> OrderRow:
+def order_row(row: Row) -> OrderRow:
+    """One order, listed or pushed."""
     status = text(row, "orderStatus")
     filled = number(row, "cumExecQty")
     reason = row.get("rejectReason")
@@ -48,12 +49,20 @@ def executions(result: Row) -> tuple[list[Execution], list[Funding]]:
     moved: list[Execution] = []
     funding: list[Funding] = []
     for row in rows(result, "list"):
-        kind = text(row, "execType")
-        if kind == "Funding":  # its fee is what was paid; quantity and side repeat the position
+        found = execution(row)
+        if found is not None:
+            moved.append(found)
+        else:  # its fee is what was paid; quantity and side repeat the position
             funding.append(Funding(Symbol(text(row, "symbol")), -number(row, "execFee"), epoch_s(row, "execTime")))
-        else:
-            moved.append(Execution(text(row, "orderId"), _fill(row, _FILL_KINDS.get(kind, "settlement"))))
     return moved, funding
+
+
+def execution(row: Row) -> Execution | None:
+    """One execution, listed or pushed; None for funding, which moves no position."""
+    kind = text(row, "execType")
+    if kind == "Funding":
+        return None
+    return Execution(text(row, "orderId"), _fill(row, _FILL_KINDS.get(kind, "settlement")))
 
 
 def _fill(row: Row, kind: str) -> Fill:

@@ -14,6 +14,8 @@ from core.errors import EngineError
 Row = Mapping[str, Any]
 """One JSON object as received."""
 
+LATEST_MS = 10**14
+"""Timestamps are smaller; what is larger is in another unit, or no timestamp."""
 _NUMBER = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?")
 
 
@@ -109,4 +111,6 @@ def integer(row: Row, key: str) -> int:
 
 def epoch_s(row: Row, key: str) -> float:
     """A millisecond timestamp as epoch seconds."""
-    return integer(row, key) / 1000
+    if not 0 <= (value_ms := integer(row, key)) < LATEST_MS:
+        raise Malformed(f"{key} is no instant")
+    return value_ms / 1000

@@ -216,7 +216,10 @@ class VenueEventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class VenueEvent:
-    """One fact from a private stream. It wakes the loop; only `fill` and `position` carry numbers."""
+    """One fact from a private stream; `at` is when it came (epoch seconds). It wakes the loop; each kind has its fields.
+
+    Facts come only between a `stream_up` and the next `stream_down`.
+    """
 
     kind: VenueEventKind
     at: float
@@ -225,6 +228,9 @@ class VenueEvent:
     fill: Fill | None = None
     client_id: ClientId | None = None
     outcome: OrderOutcome | None = None
+    equity: Equity | None = None
+    because: str = ""
+    """Why the stream is down, in words for people."""
 
 
 class LeverageScope(StrEnum):

@@ -6,47 +6,14 @@ request that was refused counts too, and a banned address counts on.
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, field
+from simulator.facades.parts import Standing, Window
+
+__all__ = ["Limits", "Standing", "Window"]
 
 UID_WINDOW_S = 1.0
 ADDRESS_WINDOW_S = 5.0
 ADDRESS_REQUESTS = 600
 BAN_S = 600.0
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Where a caller stands after a request: requests left in the window, and seconds until there is room."""
-
-    limit: int
-    left: int
-    room_in_s: float
-
-    @property
-    def exceeded(self) -> bool:
-        return self.room_in_s > 0
-
-
-@dataclass(slots=True)
-class Window:
-    """The newest requests of a rolling window; never more than `limit` instants are kept."""
-
-    limit: int
-    span_s: float
-    _seen: deque[float] = field(default_factory=deque)
-
-    def take(self, now_s: float) -> Standing:
-        """Counts one request at monotonic `now_s`."""
-        seen = self._seen
-        while seen and seen[0] <= now_s - self.span_s:
-            seen.popleft()
-        if len(seen) < self.limit:
-            seen.append(now_s)
-            return Standing(self.limit, self.limit - len(seen), 0.0)
-        seen.popleft()
-        seen.append(now_s)
-        return Standing(self.limit, 0, max(seen[0] + self.span_s - now_s, 0.001))
 
 
 class Limits:

@@ -1,4 +1,4 @@
-"""Bybit V5 on the wire: envelope, refusals, parameters, numbers, cursors.
+"""Bybit V5 on the wire: envelope, refusals, parameters, cursors; numbers and targets are those of `facades.parts`.
 
 Sources: https://bybit-exchange.github.io/docs/v5/guide (envelope), /docs/v5/intro (paging), recorded answers.
 """
@@ -7,22 +7,21 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeVar
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote
 
-from core.domain import plain
-from core.ports import Request
 from simulator.facades.bybit.codes import PARAMETER_ERROR
+from simulator.facades.parts import Json, Target, money, ms, on
 from simulator.strict import StrictError, loads
 
+__all__ = ["Json", "Page", "Params", "Refusal", "Target", "envelope", "money", "ms", "on", "refuse_parameter"]
+
 Row = TypeVar("Row")
-Json = Mapping[str, object]
 
 CURSOR_NAME = "page_token="
-MONEY_DECIMALS = Decimal("0.00000001")
 NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
 
 
@@ -36,47 +35,12 @@ class Refusal(Exception):
         self.result: Json = {} if result is None else result
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where a request goes: path without query, and the query exactly as sent (it is what was signed)."""
-
-    method: str
-    path: str
-    query: str
-
-    @staticmethod
-    def of(request: Request) -> Target:
-        try:
-            parts = urlsplit(request.url)
-        except ValueError:
-            return Target(request.method, "", "")
-        return Target(request.method, parts.path, parts.query)
-
-
 def envelope(result: Json, time_ms: int, code: int = 0, message: str = "OK") -> bytes:
     """The frame around every answer; `time` is the venue's clock in milliseconds."""
     text = json.dumps(
         {"retCode": code, "retMsg": message, "result": result, "retExtInfo": {}, "time": time_ms}, separators=(",", ":")
     )
     return text.encode()
-
-
-# --- numbers ----------------------------------------------------------------------------------------------------------
-
-
-def on(value: Decimal, step: Decimal) -> str:
-    """A size or price with the decimals of its step, as the venue prints them: 0.1 on 0.01 is `0.10`."""
-    return format(value.quantize(step) if step.as_tuple().exponent != value.as_tuple().exponent else value, "f")
-
-
-def money(value: Decimal) -> str:
-    """At most eight decimals, no trailing zeros."""
-    return plain(value.quantize(MONEY_DECIMALS))
-
-
-def ms(at: float) -> int:
-    """Epoch milliseconds of an instant in epoch seconds."""
-    return round(at * 1000)
 
 
 # --- parameters -------------------------------------------------------------------------------------------------------

@@ -253,9 +253,7 @@ def accepted(stored: Stored, rules: Rules, needing_resync: Callable[[str], str |
     }
 
 
-def _standing(
-    stored: Stored, rules: Rules, needing_resync: Callable[[str], str | None]
-) -> tuple[bool, str | None]:
+def _standing(stored: Stored, rules: Rules, needing_resync: Callable[[str], str | None]) -> tuple[bool, str | None]:
     record, verdict = stored.record, stored.verdict
     symbol = record.alert.symbol
     if not verdict.in_force:

@@ -259,9 +259,7 @@ def _number(fields: Fields, name: str) -> Decimal:
 def _parsed(name: str, text: str) -> Decimal:
     if NUMBER.fullmatch(text) is None:
         shown = _shown(text)
-        raise _Refused(
-            name, f"must be a plain number, at most 9 digits before the point and 12 after it; is {shown}"
-        )
+        raise _Refused(name, f"must be a plain number, at most 9 digits before the point and 12 after it; is {shown}")
     return Decimal(text)
 
 

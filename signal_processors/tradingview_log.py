@@ -184,4 +184,3 @@ def _state(found: Mapping[str, object]) -> SymbolState:
     event_ids = [fields.text(event_id, "event_ids") for event_id in _list(found, "event_ids")]
     in_force = InForce(record, None if before is None else Direction(before))
     return SymbolState(in_force, tuple(event_ids), bodies, times)
-

@@ -116,9 +116,7 @@ def test_unknown_fields_may_hold_numbers_that_ours_may_not() -> None:
 
 def test_max_depth_counts_for_entries() -> None:
     assert isinstance(judge(long(size="20/100"), "0.2"), Alert)
-    assert judge(long(size="20.1/100"), "0.2") == Refusal(
-        "size", "asks for a depth of 0.201; max_depth allows 0.2"
-    )
+    assert judge(long(size="20.1/100"), "0.2") == Refusal("size", "asks for a depth of 0.201; max_depth allows 0.2")
     assert isinstance(judge(long(size=None, direction="short", depth="-0.21"), "0.2"), Refusal)
     assert isinstance(judge(flat(depth="1"), "0.2"), Alert)
 

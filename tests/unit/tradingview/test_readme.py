@@ -8,7 +8,7 @@ import re
 import pytest
 
 from config.home import CHECKOUT
-from signal_processors.tradingview_alerts import Alert, read_alert, read_body
+from signal_processors.tradingview_alerts import Alert, Direction, read_alert, read_body
 
 PAGE = (CHECKOUT / "signal_endpoints" / "README.md").read_text()
 MESSAGES = [line for block in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()]
@@ -47,7 +47,8 @@ def test_the_strategys_message_closes_too() -> None:
     assert isinstance(fields, dict)
     alert = read_alert(fields)
     assert isinstance(alert, Alert)
-    assert (alert.direction, alert.depth) == ("flat", 0)
+    assert alert.direction is Direction.FLAT
+    assert alert.depth == 0
 
 
 def test_answers_are_json() -> None:

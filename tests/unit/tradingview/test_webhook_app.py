@@ -67,9 +67,7 @@ def test_an_unmapped_symbol_is_accepted_and_waits_for_its_mapping(world: World) 
 
 
 @pytest.mark.parametrize("broken", ["{", "[]", '{"tradingview":{"A":""}}'])
-def test_a_broken_mapping_leaves_the_last_good_one(
-    world: World, broken: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_broken_mapping_leaves_the_last_good_one(world: World, broken: str, caplog: pytest.LogCaptureFixture) -> None:
     (world.root / "asset_mapping_config.json").write_text(broken)
     tick(world.webhook)
     tick(world.webhook)

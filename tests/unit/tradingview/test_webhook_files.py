@@ -88,9 +88,7 @@ def test_a_token_may_stand_in_the_environment(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("broken", ["", "{", "[]", '{"tradingview":[]}', '{"tradingview":{"webhook_tokens":{}}}'])
-def test_a_broken_edit_leaves_the_tokens_valid(
-    tmp_path: Path, broken: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_broken_edit_leaves_the_tokens_valid(tmp_path: Path, broken: str, caplog: pytest.LogCaptureFixture) -> None:
     world = World(tmp_path)
     assert world.valid(NEW)
     world.put(broken)

@@ -1,25 +1,30 @@
-"""One Bybit account (V5, unified trading account, linear perpetuals, one-way mode), over REST.
+"""One Bybit account (V5, unified trading account, linear perpetuals, one-way mode), over REST and websockets.
 
 Thin: it asks, and `codecs.bybit*` says what the answers mean. Reads that fail in any part fail whole. A send is made
 once; whatever its answer does not prove is `Ambiguous`. Fences: a request counts until its timestamp is `validity_s`
-old; a position carries the sequence number of the last execution it includes.
+old; a position carries the sequence number of the last execution it includes. The streams add speed and nothing else:
+without them everything is read.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Collection, Mapping
+from dataclasses import replace
 from decimal import Decimal
 
 from account_processors import Credentials, secret
 from account_processors.budget import Priority
 from account_processors.bybit_client import QUERY_LIMIT, RECV_WINDOW_MS, BybitClient, Page, pages, read
+from account_processors.bybit_prices import BybitPrices, Tickers
+from account_processors.bybit_stream import BASE_URL, PrivateStream, Surroundings, stream_url
 from account_processors.codecs import bybit as codec
 from account_processors.codecs import bybit_errors as errors
 from account_processors.codecs import bybit_orders as orders
-from account_processors.codecs.wire import Answer, Row
+from account_processors.codecs.wire import Answer, Malformed, Row
 from account_processors.reading import together, usable
 from account_processors.sending import Leases, clock_problems, no_events, order_answer, setting_answer
 from account_processors.shared import VenueShared
+from account_processors.stream import private_events
 from account_processors.wiring import Wiring
 from core.domain import (
     AccountId,
@@ -51,13 +56,9 @@ from core.domain import (
 from core.errors import Unavailable
 from core.ports import Clock, Entropy, Transport
 
-BASE_URL = "https://api.bybit.com"
 CREATE = "/v5/order/create"
 INSTRUMENTS = "instruments"
 INSTRUMENTS_MAX_AGE_S = 3600.0
-FEW_SYMBOLS = 2
-UNKNOWN_SYMBOL = "10001"
-"""A ticker's only parameter that can be wrong is its symbol."""
 MARGIN_MODE_MAX_AGE_S = 60.0
 MAX_PROBES = 10
 PROBE = Symbol("BTCUSDT")
@@ -82,7 +83,10 @@ CAPABILITIES = Capabilities(
 
 
 class BybitProcessor:
-    """`ports.AccountProcessor` for one key. `shared` is that of all accounts at the same base URL."""
+    """`ports.AccountProcessor` for one key. `shared` is that of all accounts at the same base URL.
+
+    Without `ws_url` the streams are those that belong to `base_url`; where none are known, everything is read.
+    """
 
     def __init__(
         self,
@@ -108,13 +112,23 @@ class BybitProcessor:
         self._held: set[str] = set()
         self._leases = Leases(RECV_WINDOW_MS)
         self._info_key = f"account info of {account}"
+        tickers = None
+        self.private_stream: PrivateStream | None = None
+        if streams := stream_url(base_url, ws_url):
+            tickers = shared.lasting(f"tickers at {streams}", lambda: Tickers(streams, wiring, entropy))
+            around = Surroundings(
+                self._settle, self.instruments, lambda: shared.peek(INSTRUMENTS), self._held, self._margin_mode_seen
+            )
+            self.private_stream = PrivateStream(streams, self._client, wiring, entropy, around)
+        self._prices = BybitPrices(self._client, shared, tickers)
+        self._capabilities = replace(CAPABILITIES, private_stream=self.private_stream is not None)
 
     def __repr__(self) -> str:
         return f"BybitProcessor({self.account})"
 
     @property
     def capabilities(self) -> Capabilities:
-        return CAPABILITIES
+        return self._capabilities
 
     @property
     def clock_offset_s(self) -> float | None:
@@ -163,10 +177,7 @@ class BybitProcessor:
 
     async def prices(self, symbols: Collection[Symbol]) -> Mapping[Symbol, Price]:
         self._used.update(symbols)
-        if not symbols:
-            return {}
-        found = await self._shared.batch("tickers", symbols, self._tickers, everything_above=FEW_SYMBOLS)
-        return codec.prices(found, symbols)
+        return await self._prices.of(symbols)
 
     async def leverage(self, symbol: Symbol) -> Leverage:
         self._used.add(symbol)
@@ -225,10 +236,9 @@ class BybitProcessor:
             moved = [one for _, result in found for one in orders.executions(result)[0]]
         return orders.outcome(rows, [one for one in moved if one.fill.client_id == client_id])
 
-    async def events(self) -> AsyncIterator[VenueEvent]:
-        """Ends at once: `capabilities.private_stream` is false."""
-        async for event in no_events():
-            yield event
+    def events(self) -> AsyncIterator[VenueEvent]:
+        """Positions, orders, fills and equity as the venue tells of them; ends at once where there is no stream."""
+        return no_events() if self.private_stream is None else private_events(self.private_stream.client, self._clock)
 
     # --- sends --------------------------------------------------------------------------------------------------------
 
@@ -321,28 +331,20 @@ class BybitProcessor:
         except Unavailable:
             return None
 
+    def _margin_mode_seen(self) -> MarginMode | None:
+        """As last read, whenever that was."""
+        info: Row | None = self._shared.peek(self._info_key)
+        try:
+            return None if info is None else codec.margin_mode(info)
+        except Malformed:
+            return None
+
     async def _all_instruments(self) -> dict[Symbol, Instrument]:
         found: dict[Symbol, Instrument] = {}
         for _, result in await pages(self._client.get_instruments_info, {"category": codec.CATEGORY, "limit": 1000}):
             with usable("/v5/market/instruments-info"):
                 found |= codec.instruments(result)
         return found
-
-    async def _tickers(self, symbols: frozenset[str]) -> dict[str, tuple[Row, float]]:
-        """One request per symbol for one or two of them, else the whole market in one."""
-        wanted: list[str | None] = [*symbols] if len(symbols) <= FEW_SYMBOLS else [None]
-        found = await together(*(self._ticker(symbol) for symbol in wanted))
-        return {symbol: row for rows in found for symbol, row in rows.items()}
-
-    async def _ticker(self, symbol: str | None) -> dict[str, tuple[Row, float]]:
-        try:
-            answer, result = await read(self._client.get_tickers(category=codec.CATEGORY, symbol=symbol))
-        except Unavailable as error:
-            if symbol is not None and error.code == UNKNOWN_SYMBOL:
-                return {}  # the venue has no such symbol, which is an answer; the others keep their prices
-            raise
-        with usable("/v5/market/tickers"):
-            return {name: (row, answer.received_at) for name, row in codec.tickers(result).items()}
 
     async def _set(self, call: Awaitable[Answer], benign: int) -> None:
         answer = await setting_answer(call)

@@ -5,12 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 from account_processors.budget import Budget, Window
 from core.ports import Clock
 
 T = TypeVar("T")
+
+
+class Lasting(Protocol):
+    """A part that lives as long as what it is shared by."""
+
+    async def close(self) -> None: ...
+
+
+L = TypeVar("L", bound=Lasting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +51,17 @@ class VenueShared:
         self._kept: dict[str, _Kept] = {}
         self._flying: dict[str, asyncio.Task[Any]] = {}
         self._batches: dict[str, list[_Batch]] = {}
+        self._lasting: dict[str, Lasting] = {}
 
     def window(self, name: str, limit: int, span_s: float) -> Window:
         """The address-wide window called `name`, made at the first call."""
         return self._windows.setdefault(name, Window(name, limit, span_s))
+
+    def lasting(self, name: str, make: Callable[[], L]) -> L:
+        """The part called `name`, made at the first call and closed with this object."""
+        if name not in self._lasting:
+            self._lasting[name] = make()
+        return cast("L", self._lasting[name])
 
     def peek(self, key: str) -> Any:
         """What is kept under `key`, of any age; None before the first success."""
@@ -98,7 +114,10 @@ class VenueShared:
         return await asyncio.shield(batch.task)
 
     async def close(self) -> None:
-        """Cancels what is in flight."""
+        """Cancels what is in flight and closes the parts that lasted so far."""
+        lasting, self._lasting = self._lasting, {}
+        for part in lasting.values():
+            await part.close()
         tasks = [*self._flying.values(), *(batch.task for batches in self._batches.values() for batch in batches)]
         for task in tasks:
             task.cancel()

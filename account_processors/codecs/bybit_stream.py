@@ -66,9 +66,9 @@ class Message:
     body: Row
 
 
-def frame(text_: str) -> Said | Message:
+def frame(data: bytes) -> Said | Message:
     """Raises `Malformed` for what is neither an answer nor a message of a topic."""
-    body = loads(text_.encode())
+    body = loads(data)
     topic, op = body.get("topic"), body.get("op")
     if isinstance(topic, str) and topic:
         return Message(topic, body)

@@ -1,0 +1,152 @@
+"""Bybit's private stream of one account: what is said on a connection, and where to.
+
+The login is signed in the venue's time, read anew for each connection. A stream that lags is as good as none and is
+given up; one that leaves something out begins anew for whoever listens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from account_processors.budget import Priority
+from account_processors.bybit_client import BybitClient, read
+from account_processors.codecs import bybit_stream as codec
+from account_processors.continuity import Continuity
+from account_processors.stream import Heard, StreamClient
+from account_processors.wiring import Wiring, without_secrets
+from core.domain import Instrument, MarginMode, Symbol, VenueEvent
+from core.errors import Denied, Unavailable
+from core.ports import Clock, Entropy, StreamRequest
+
+BASE_URL = "https://api.bybit.com"
+STREAMS: Mapping[str, str] = MappingProxyType(
+    {
+        BASE_URL: "wss://stream.bybit.com",
+        "https://api-testnet.bybit.com": "wss://stream-testnet.bybit.com",
+    }
+)
+"""REST address -> address of its streams (https://bybit-exchange.github.io/docs/v5/ws/connect)."""
+LOGIN_VALID_S = 10.0
+"""A second, as in the venue's examples, is too short for a slow line (https://github.com/bybit-exchange/pybit/issues/152)."""
+MOST_LAG_S = 5.0
+CONNECTIONS = (400, 300.0)
+"""Connections per seconds for one address; the venue bears 500."""
+
+
+def stream_url(base_url: str | None, ws_url: str | None) -> str | None:
+    """Where the streams of a REST address are; None where that is not known.
+
+    Never the live streams beside another address: prices and positions would be those of another world.
+    """
+    if ws_url is not None:
+        return ws_url.rstrip("/")
+    return STREAMS.get((base_url or BASE_URL).rstrip("/"))
+
+
+async def connection_room(wiring: Wiring) -> None:
+    """Returns when one more connection may be opened; raises `Unavailable`."""
+    shared = wiring.shared
+    window = shared.window("websocket connections of this address", *CONNECTIONS)
+    await shared.budget.acquire([window], Priority.READ, wiring.owner, wiring.deadline_s)
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a private stream did not pass on, since the start: rows about what is not traded here, repeated messages,
+    and how often it left something out."""
+
+    foreign: int = 0
+    repeats: int = 0
+    gaps: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the adapter knows besides the stream. `listed` reads the venue's instruments, `latest` are those last read;
+    `held` collects settle coins of positions that were seen; `mode` is the account's margin mode, None: unknown."""
+
+    settle: str
+    listed: Callable[[], Awaitable[Mapping[Symbol, Instrument]]]
+    latest: Callable[[], Mapping[Symbol, Instrument] | None]
+    held: set[str]
+    mode: Callable[[], MarginMode | None]
+
+
+@dataclass(slots=True)
+class PrivateSession:
+    """One connection to `/v5/private`. See `stream.Session`."""
+
+    client: BybitClient = field(repr=False)
+    clock: Clock
+    around: Surroundings
+    listed: Mapping[Symbol, Instrument]
+    counts: Counts
+    continuity: Continuity = field(default_factory=Continuity)
+
+    def begin(self) -> Heard[VenueEvent]:
+        expires_ms = int((self.client.venue_clock.now() + LOGIN_VALID_S) * 1000)
+        return Heard(send=(codec.login(self.client.api_key, self.client.api_secret, expires_ms),))
+
+    def ping(self) -> str:
+        return codec.PING
+
+    def hear(self, text: str) -> Heard[VenueEvent]:
+        heard = codec.frame(without_secrets(text.encode(), (self.client.api_key, self.client.api_secret)))
+        return self._said(heard) if isinstance(heard, codec.Said) else self._told(heard)
+
+    def tick(self) -> Heard[VenueEvent]:
+        missing = self.continuity.missing(self.clock.monotonic())
+        self.counts.gaps += bool(missing)
+        return Heard(gap=f"it left out {missing}; what it told before does not count" if missing else "")
+
+    def _said(self, said: codec.Said) -> Heard[VenueEvent]:
+        if said.op == codec.AUTH:
+            if not said.ok:
+                raise Denied(
+                    f"bybit refused the login of the private stream ({said.why or 'no reason given'}); check that "
+                    "api_key, api_secret and ws_url belong together (live, test) and that this address is allowed"
+                )
+            return Heard(send=(codec.choice(codec.SUBSCRIBE, codec.TOPICS),))
+        if said.op == codec.SUBSCRIBE:
+            if not said.ok:
+                raise Unavailable(f"bybit refused the topics of the private stream ({said.why or 'no reason given'})")
+            return Heard(up=True)
+        return Heard()
+
+    def _told(self, message: codec.Message) -> Heard[VenueEvent]:
+        venue_clock, now_s = self.client.venue_clock, self.clock.monotonic()
+        lag_s = venue_clock.now() - codec.created_s(message)
+        if lag_s > MOST_LAG_S:
+            raise Unavailable(f"the messages of the private stream come {lag_s:.0f} s late")
+        around, listed = self.around, self.around.latest() or self.listed
+        view = codec.View(self.clock.time(), venue_clock.local, around.mode(), listed, around.settle)
+        found, foreign = codec.events(message, view)
+        new = tuple(event for event in found if self.continuity.takes(event, now_s))
+        self.counts.foreign += foreign
+        self.counts.repeats += len(found) - len(new)
+        around.held.update(
+            listed[event.position.symbol].settle for event in new if event.position and event.position.contracts
+        )
+        return Heard(new)
+
+
+class PrivateStream:
+    """How the private stream of one account is opened; `client` keeps it so."""
+
+    def __init__(self, url: str, client: BybitClient, wiring: Wiring, entropy: Entropy, around: Surroundings) -> None:
+        self.counts = Counts()
+        self.client: StreamClient[VenueEvent] = StreamClient(wiring.transport, wiring.clock, entropy, self._enter)
+        self._url = url
+        self._rest = client
+        self._wiring = wiring
+        self._around = around
+
+    async def _enter(self) -> tuple[StreamRequest, PrivateSession]:
+        """The venue's symbols and its time come first: messages are sorted by the ones, the login is signed in it."""
+        listed = await self._around.listed()
+        await read(self._rest.get_server_time())
+        await connection_room(self._wiring)
+        request = StreamRequest(f"{self._url}{codec.PRIVATE_PATH}", deadline_s=self._wiring.deadline_s)
+        return request, PrivateSession(self._rest, self._wiring.clock, self._around, listed, self.counts)

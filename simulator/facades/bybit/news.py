@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from core.domain import OrderKind
@@ -88,6 +88,8 @@ class News:
         fills, self._fills, self._matching = tuple(self._fills), [], None
         if not self._readers.get(event.account):
             return
+        if fills:
+            event = replace(event, seq=fills[-1].seq)  # the number of the match: it stands in the messages' ids
         self._executions(event, fills, order)
         self._tell(event, "order", order.symbol, lambda call: (rows.order(call, order),))
         account = self._venue.exchange.state.accounts[event.account]

@@ -114,18 +114,18 @@ class PrivateSession:
     # --- what the account's news bring --------------------------------------------------------------------------------
 
     def wants(self, topic: str) -> bool:
-        return any(TOPICS[name] == topic for name in self._topics)
+        return not self._over and any(TOPICS[name] == topic for name in self._topics)
 
     def hear(self, message: Message) -> None:
         """Queues it once under each name it was subscribed to by."""
         ids = {} if message.id is None else {"id": message.id}
         for name in self._topics:
-            if TOPICS[name] == message.topic and not self._over:
+            if TOPICS[name] == message.topic:
                 told = {**ids, "topic": name, "creationTime": message.created_ms, "data": message.data}
                 self._waiting.append(frame(told))
-                if len(self._waiting) > WAITING:
-                    self._waiting.clear()
-                    self._over = True
+        if len(self._waiting) > WAITING:
+            self._waiting.clear()
+            self._over = True
 
     def push(self) -> tuple[str, ...]:
         exchange = self._venue.exchange

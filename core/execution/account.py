@@ -161,7 +161,8 @@ class Account:
         self.details: dict[Symbol, tuple[Leverage, float]] = {}
         self.pacing = Pacing()
         self.views: dict[Symbol, SymbolView] = {}
-        self.increases: deque[float] = deque(maxlen=10_000)
+        self.increases: deque[float] = deque()
+        """Instants of the increases sent within the last minute."""
         self.outcomes: dict[Symbol, SymbolOutcome] = {}
         self.adopting: set[Symbol] = set()
         self.skip_commands = False
@@ -235,6 +236,13 @@ class Account:
             await self.journal.compact(records, {"intent": self.memory.next_intent})
         except (OSError, StateError) as error:
             self.trouble(None, f"the journal could not be compacted ({error}); it goes on growing")
+
+    def increases_last_minute(self) -> int:
+        """Increases sent within the last minute; older ones are forgotten."""
+        horizon = self.clock.time() - 60.0
+        while self.increases and self.increases[0] <= horizon:
+            self.increases.popleft()
+        return len(self.increases)
 
     # --- what was seen ------------------------------------------------------------------------------------------------
 

@@ -129,7 +129,6 @@ def limit_holds(
     sized = memory.sized
     if sized is None or view.instrument is None or view.price is None or abs(sized.contracts) <= abs(position):
         return ()
-    now = account.clock.time()
     growth = abs(sized.contracts) - (abs(position) if sized.contracts * position > 0 else ZERO)
     open_now = account.latest.by_symbol.values() if account.latest else ()
     exposure = Exposure(
@@ -137,7 +136,7 @@ def limit_holds(
         gross_notional=_gross(account, view.instrument, view.price, position, memory.symbol),
         open_positions=sum(1 for p in open_now if p.contracts),
         opens_new=position == 0,
-        increase_orders_last_minute=sum(1 for at in account.increases if at > now - 60.0),
+        increase_orders_last_minute=account.increases_last_minute(),
     )
 
     def asked(symbol: Symbol) -> Decimal:

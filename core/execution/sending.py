@@ -79,6 +79,7 @@ async def send(account: Account, order: PlaceOrder, permission: Permission, gate
             return Sent.NOT_SENT
         account.orders_sent += 1
         if not order.reduce_only:
+            account.increases_last_minute()
             account.increases.append(account.clock.time())
         account.tell(OrderSent, symbol=symbol, client_id=intent.client_id, order=order)
         return await _place(account, intent, permit)

@@ -33,7 +33,7 @@ from core.domain import (
     SymbolWeights,
 )
 from core.events import Event, OrderSent
-from core.execution.account import Account
+from core.execution.account import COMPACT_BYTES, Account
 from core.execution.opening import Opener
 from core.journal import inline
 from core.signal_manager import SignalManager
@@ -153,7 +153,14 @@ class _WatchedManager(SignalManager):
 class Rig:
     """The engine and its world. `boot` starts a fresh engine on the same disk, as a restart would."""
 
-    def __init__(self, seed: int = 7, rtt_s: float = 0.02, accounts: int = 1, policy: Policy | None = None) -> None:
+    def __init__(
+        self,
+        seed: int = 7,
+        rtt_s: float = 0.02,
+        accounts: int = 1,
+        policy: Policy | None = None,
+        compact_bytes: int = COMPACT_BYTES,
+    ) -> None:
         self.loop = VirtualLoop()
         self.clock = VirtualClock(self.loop)
         self.sim: MemoryWorld = build_memory_world(
@@ -168,6 +175,7 @@ class Rig:
         self.settings = GivenSettings(settings_for(list(self.ids.values()), policy=policy))
         self._seed = seed
         self._boots = 0
+        self._compact_bytes = compact_bytes
         self.lock = HeldLock()
         self.boot()
 
@@ -190,7 +198,7 @@ class Rig:
                 None,
                 shared,
             )
-            accounts.append(Account(account, processor, self.clock, entropy, self.events.append))
+            accounts.append(Account(account, processor, self.clock, entropy, self.events.append, self._compact_bytes))
         self.lock = HeldLock()
         self.confirmed: list[tuple[AccountId, Mapping[Symbol, int]]] = []
         self.manager = _WatchedManager(self.settings, self.signals, self.confirmed)

@@ -26,45 +26,52 @@ KEPT = 4096
 
 @dataclass(slots=True)
 class _Order:
-    """`executed` by its executions, `told` by itself; both unsigned, since the connection began."""
+    """`executed`: unsigned, by the executions since the connection began; `outcome`: as the order itself says."""
 
     executed: Decimal = ZERO
     outcome: OrderOutcome | None = None
 
 
 @dataclass(slots=True)
-class Continuity:
-    """Watches the events of one connection. Instants are monotonic seconds."""
+class _Symbol:
+    """Sequence numbers of one symbol: of its latest fill, and of the latest position that moved."""
 
-    repeats: int = 0
+    position: Position | None = None
+    filled: int = -1
+    moved: int = -1
+
+    @property
+    def positioned(self) -> int:
+        return -1 if self.position is None or self.position.seq is None else self.position.seq
+
+
+@dataclass(slots=True)
+class Continuity:
+    """Watches the events of one connection. Instants are monotonic seconds. Positions and fills without `seq` pass."""
+
     _executions: OrderedDict[tuple[Symbol, str], None] = field(default_factory=OrderedDict)
     _orders: OrderedDict[ClientId, _Order] = field(default_factory=OrderedDict)
-    _positions: dict[Symbol, Position] = field(default_factory=dict)
-    _fill_seqs: dict[Symbol, int] = field(default_factory=dict)
-    _due: dict[str, float] = field(default_factory=dict)
-    """What is missing, in words -> when it is given up."""
+    _symbols: dict[Symbol, _Symbol] = field(default_factory=dict)
+    _due: dict[str, tuple[int, float]] = field(default_factory=dict)
+    """What is missing, in words -> the sequence number that would settle it, and when it is given up."""
 
     def takes(self, event: VenueEvent, now_s: float) -> bool:
         """Whether the event says anything new. A repeated or outdated one is to be left out."""
-        new = True
         if event.kind is VenueEventKind.FILL and event.fill is not None:
-            new = self._fill(event.fill, now_s)
-        elif event.kind is VenueEventKind.POSITION and event.position is not None:
-            new = self._position(event.position, now_s)
-        elif event.kind is VenueEventKind.ORDER and event.client_id is not None and event.outcome is not None:
-            new = self._order(event.client_id, event.outcome, now_s)
-        self.repeats += not new
-        return new
+            return self._fill(event.fill, now_s)
+        if event.kind is VenueEventKind.POSITION and event.position is not None:
+            return self._position(event.position, now_s)
+        if event.kind is VenueEventKind.ORDER and event.client_id is not None and event.outcome is not None:
+            return self._order(event.client_id, event.outcome, now_s)
+        return True
 
     def missing(self, now_s: float) -> str:
         """What should have come by now and did not; '' where nothing is missing. Told once."""
-        late = [what for what, due_s in self._due.items() if due_s <= now_s]
-        if not late:
-            return ""
-        self._due.clear()
-        self._positions.clear()
-        self._orders.clear()
-        self._fill_seqs.clear()
+        late = [what for what, (_, due_s) in self._due.items() if due_s <= now_s]
+        if late:
+            self._due.clear()
+            self._symbols.clear()
+            self._orders.clear()
         return "; ".join(late)
 
     def _fill(self, fill: Fill, now_s: float) -> bool:
@@ -76,29 +83,24 @@ class Continuity:
             order = self._orders.get(fill.client_id) or _Order()
             order.executed += abs(fill.contracts)
             _remember(self._orders, fill.client_id, order)
-            self._compare(fill.client_id, order, now_s)
+            self._compare_order(fill.client_id, order, now_s)
         if fill.seq is not None:
-            self._fill_seqs[fill.symbol] = max(fill.seq, self._fill_seqs.get(fill.symbol, fill.seq))
-            self._due.pop(_no_fill(fill.symbol), None)
-            known = self._positions.get(fill.symbol)
-            if known is None or known.seq is None or known.seq < fill.seq:
-                self._due.setdefault(_no_position(fill.symbol), now_s + GRACE_S)
+            known = self._symbols.setdefault(fill.symbol, _Symbol())
+            known.filled = max(known.filled, fill.seq)
+            self._compare_symbol(fill.symbol, known, now_s)
         return True
 
     def _position(self, position: Position, now_s: float) -> bool:
-        symbol, seq = position.symbol, position.seq
-        known = self._positions.get(symbol)
-        if seq is None:
+        if position.seq is None:
             return True
-        if known is not None and known.seq is not None and (seq < known.seq or position == known):
+        known = self._symbols.setdefault(position.symbol, _Symbol())
+        before = known.position
+        if position.seq < known.positioned or position == before:
             return False
-        self._positions[symbol] = position
-        filled_until = self._fill_seqs.get(symbol)
-        if filled_until is not None and seq >= filled_until:
-            self._due.pop(_no_position(symbol), None)
-        moved = known is not None and known.contracts != position.contracts
-        if moved and (filled_until is None or filled_until < seq):
-            self._due.setdefault(_no_fill(symbol), now_s + GRACE_S)
+        if before is not None and before.contracts != position.contracts:
+            known.moved = position.seq
+        known.position = position
+        self._compare_symbol(position.symbol, known, now_s)
         return True
 
     def _order(self, client_id: ClientId, outcome: OrderOutcome, now_s: float) -> bool:
@@ -107,26 +109,28 @@ class Continuity:
             return False
         order.outcome = outcome
         _remember(self._orders, client_id, order)
-        self._compare(client_id, order, now_s)
+        self._compare_order(client_id, order, now_s)
         return True
 
-    def _compare(self, client_id: ClientId, order: _Order, now_s: float) -> None:
+    def _compare_order(self, client_id: ClientId, order: _Order, now_s: float) -> None:
         what = f"executions of order {client_id}"
         if order.outcome is not None and order.executed < order.outcome.filled:
-            self._due.setdefault(what, now_s + GRACE_S)
+            self._due.setdefault(what, (0, now_s + GRACE_S))
         else:
             self._due.pop(what, None)
+
+    def _compare_symbol(self, symbol: Symbol, known: _Symbol, now_s: float) -> None:
+        self._await(f"the position after an execution of {symbol}", known.filled, known.positioned, now_s)
+        self._await(f"the execution that moved {symbol}", known.moved, known.filled, now_s)
+
+    def _await(self, what: str, wanted: int, seen: int, now_s: float) -> None:
+        if what in self._due and self._due[what][0] <= seen:
+            del self._due[what]
+        if wanted > seen:
+            self._due.setdefault(what, (wanted, now_s + GRACE_S))
 
 
 def _remember(kept: OrderedDict[K, V], key: K, value: V) -> None:
     kept[key] = value
     while len(kept) > KEPT:
         kept.popitem(last=False)
-
-
-def _no_position(symbol: Symbol) -> str:
-    return f"the position after an execution of {symbol}"
-
-
-def _no_fill(symbol: Symbol) -> str:
-    return f"the execution that moved {symbol}"

@@ -65,10 +65,11 @@ def _text(error: BaseException) -> str:
 
 
 class HttpTransport:
-    """`ports.Transport` over one aiohttp session, made at the first use inside the running loop.
+    """`ports.Transport` over aiohttp sessions, made at the first use inside the running loop.
 
     `keepalive_s` is how long an idle connection is kept; `connections` bounds those in use at once (more wait, within
-    their deadline). Response headers are lower case; equal ones are joined by a comma.
+    their deadline), `streams` the open websockets apart from them: those last, and would leave requests no room.
+    Response headers are lower case; equal ones are joined by a comma.
     """
 
     def __init__(
@@ -76,21 +77,24 @@ class HttpTransport:
         clock: Clock | None = None,
         *,
         connections: int = 64,
+        streams: int = 256,
         keepalive_s: float = 45.0,
         max_body_bytes: int = MAX_BODY_BYTES,
         max_frame_bytes: int = MAX_FRAME_BYTES,
     ) -> None:
         self._clock: Clock = clock or SystemClock()
         self._connections = connections
+        self._most_streams = streams
         self._keepalive_s = keepalive_s
         self._max_body_bytes = max_body_bytes
         self._max_frame_bytes = max_frame_bytes
         self._session: aiohttp.ClientSession | None = None
+        self._streams: aiohttp.ClientSession | None = None
         self._closed = False
 
     async def send(self, request: Request) -> Response:
         """Sends `request` as it is: the URL is not re-encoded, the body is not touched. Gzip is undone."""
-        session = self._open()
+        session = self._session = self._open(self._session, self._connections)
         progress = _Progress()
         started_s = self._clock.monotonic()
         try:
@@ -118,7 +122,7 @@ class HttpTransport:
 
     async def connect(self, request: StreamRequest) -> Stream:
         """Opens a websocket. Raises `NotSent` when no connection came about, `Lost` for every later failure."""
-        session = self._open()
+        session = self._streams = self._open(self._streams, self._most_streams)
         place = _place(request.url)
         try:
             async with asyncio.timeout(request.deadline_s):
@@ -142,24 +146,23 @@ class HttpTransport:
     async def close(self) -> None:
         """Closes every connection. Sending afterwards raises `NotSent`."""
         self._closed = True
-        if self._session is not None:
-            await self._session.close()
+        for session in (self._session, self._streams):
+            if session is not None:
+                await session.close()
 
-    def _open(self) -> aiohttp.ClientSession:
+    def _open(self, session: aiohttp.ClientSession | None, limit: int) -> aiohttp.ClientSession:
         if self._closed:
             raise NotSent("the transport is closed; nothing was sent")
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self._connections, keepalive_timeout=self._keepalive_s),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                # Our own timer bounds the whole; aiohttp's rounds long time-outs up to full seconds.
-                timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None),
-                headers={"Accept-Encoding": "gzip, deflate"},
-                trust_env=False,
-                trace_configs=[_tracing()],
-                middlewares=[_once],
-            )
-        return self._session
+        return session or aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=limit, keepalive_timeout=self._keepalive_s),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            # Our own timer bounds the whole; aiohttp's rounds long time-outs up to full seconds.
+            timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None),
+            headers={"Accept-Encoding": "gzip, deflate"},
+            trust_env=False,
+            trace_configs=[_tracing()],
+            middlewares=[_once],
+        )
 
     async def _body(self, answer: aiohttp.ClientResponse) -> bytes:
         parts: list[bytes] = []

@@ -58,7 +58,7 @@ class Line:
         self._silent_until_s = 0.0
         self._in_a_row = WHOLE
         self._rest = 0
-        self._stops = [exchange.subscribe(self._hear), faults.subscribe(self._woken.set), session.close]
+        self._stops = [exchange.subscribe(self._hear), faults.subscribe(self._stricken), session.close]
 
     # --- both ways ----------------------------------------------------------------------------------------------------
 
@@ -99,6 +99,11 @@ class Line:
     # --- inside -------------------------------------------------------------------------------------------------------
 
     def _hear(self, event: ExchangeEvent) -> None:
+        """The session speaks later: it is being told in the middle of a booking."""
+        self._woken.set()
+
+    def _stricken(self) -> None:
+        self._pull()
         self._woken.set()
 
     async def _sleep(self, at_most_s: float) -> None:

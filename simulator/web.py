@@ -45,6 +45,12 @@ class VenueSite:
         self._name = name
         self._venue: Venue = world.venues[name]
         self._rtt_s = rtt_s
+        self._lines: set[Line] = set()
+
+    def hang_up(self) -> None:
+        """Ends every stream."""
+        for line in tuple(self._lines):
+            line.close()
 
     async def handle(self, arrived: web.BaseRequest) -> web.StreamResponse:
         request = Request(
@@ -84,12 +90,14 @@ class VenueSite:
             return _shown(session)
         websocket = web.WebSocketResponse(max_msg_size=MAX_FRAME_CHARS)
         line = Line(session, self._venue.exchange, self._world.faults, self._world.clock, self._rtt_s / 2)
+        self._lines.add(line)
         writing = None
         try:
             await websocket.prepare(arrived)
             writing = asyncio.create_task(self._write(arrived, websocket, line))
             await self._read(websocket, line)
         finally:
+            self._lines.discard(line)
             line.close()
             if writing is not None:
                 writing.cancel()
@@ -194,6 +202,7 @@ class Server:
         self._ports = dict(ports)
         self._rtt_s = rtt_s
         self._runners: list[web.ServerRunner] = []
+        self._venues: list[VenueSite] = []
         self._advancing: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -210,6 +219,8 @@ class Server:
         if self._advancing is not None:
             self._advancing.cancel()
             await asyncio.gather(self._advancing, return_exceptions=True)
+        for site in self._venues:
+            site.hang_up()
         for runner in self._runners:
             await runner.cleanup()
 
@@ -224,8 +235,10 @@ class Server:
         ]
 
     async def _listen(self, name: str, port: int) -> None:
-        site: AdminSite | VenueSite
-        site = AdminSite(Admin(self._world)) if name == "admin" else VenueSite(self._world, name, self._rtt_s)
+        site: AdminSite | VenueSite = AdminSite(Admin(self._world))
+        if name != "admin":
+            site = VenueSite(self._world, name, self._rtt_s)
+            self._venues.append(site)
         runner = web.ServerRunner(web.Server(site.handle, access_log=None), shutdown_timeout=SHUTDOWN_S)
         await runner.setup()
         self._runners.append(runner)

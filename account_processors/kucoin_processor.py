@@ -1,0 +1,327 @@
+"""One KuCoin Futures account (classic account, linear perpetuals, one-way mode), over REST.
+
+Thin: it asks, and `codecs.kucoin*` says what the answers mean. Reads that fail in any part fail whole. A send is made
+once; whatever its answer does not prove is `Ambiguous`. The venue documents no end of validity: it refuses a timestamp
+more than five seconds from its own, and twice that is waited for. A client id may stand for several orders, so that
+every list is searched for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Mapping
+from decimal import Decimal
+
+from account_processors import Credentials, secret
+from account_processors.budget import Priority
+from account_processors.codecs import kucoin as codec
+from account_processors.codecs import kucoin_errors as errors
+from account_processors.codecs import kucoin_orders as rows
+from account_processors.codecs import orders
+from account_processors.codecs.wire import Row, epoch_s
+from account_processors.kucoin_client import ORDERS, TIME_KEPT_S, WINDOW_MS, KucoinClient, read, weight_of
+from account_processors.kucoin_lists import WEEK_S, Lists
+from account_processors.reading import together, usable
+from account_processors.sending import Leases, clock_problems, no_events, order_answer, setting_answer
+from account_processors.shared import VenueShared
+from account_processors.wiring import Wiring
+from core.domain import (
+    AccountId,
+    Ack,
+    Capabilities,
+    ClientId,
+    Cost,
+    Equity,
+    Funding,
+    History,
+    Instrument,
+    Leverage,
+    LeverageScope,
+    MarginMode,
+    MarginModeScope,
+    OpenOrder,
+    OrderKind,
+    OrderOutcome,
+    Permit,
+    PlaceOrder,
+    PositionMode,
+    Positions,
+    Preflight,
+    Price,
+    Problem,
+    Scope,
+    Symbol,
+    VenueEvent,
+    plain,
+)
+from core.errors import Ambiguous, Denied, OurFault, Rejected, TransportError, Unavailable
+from core.ports import Clock, Entropy, Transport
+
+BASE_URL = "https://api-futures.kucoin.com"
+INSTRUMENTS = "instruments"
+INSTRUMENTS_MAX_AGE_S = 3600.0
+FEW_SYMBOLS = 3
+"""Up to so many contracts are asked for one by one; the whole list has hundreds of kilobytes."""
+UNKNOWN_SYMBOL = frozenset({"100003", "200003", "400100"})
+"""A contract's only parameter that can be wrong is its symbol."""
+PROBE = Symbol("BTCUSDT")
+VALIDITY_S = 10.0
+MAX_WEEKS = 13
+"""KuCoin keeps fills for three months."""
+OVERLAP_S = 1.0
+TWIN_S = 900.0
+"""Orders with one id are looked for so far around the one that was found."""
+
+CAPABILITIES = Capabilities(
+    venue="kucoin",
+    leverage=LeverageScope.PER_ORDER,
+    margin_mode_scope=MarginModeScope.SYMBOL,
+    leverage_in_place=False,
+    client_id_prefix="",
+    client_id_hex_digits=32,
+    validity_s=VALIDITY_S,
+    reads_per_s=20.0,
+    cross_leverage=LeverageScope.PER_SYMBOL,
+)
+"""`reads_per_s`: 2000 of weight in 30 seconds, of which a read takes two to five."""
+
+
+class KucoinProcessor:
+    """`ports.AccountProcessor` for one key. `shared` is that of all accounts at the same base URL."""
+
+    def __init__(
+        self,
+        account: AccountId,
+        credentials: Credentials,
+        transport: Transport,
+        clock: Clock,
+        entropy: Entropy,
+        base_url: str | None,
+        ws_url: str | None,
+        shared: VenueShared,
+        deadline_s: float = 5.0,
+    ) -> None:
+        endpoint = (base_url or BASE_URL).rstrip("/")
+        wiring = Wiring(account, endpoint, transport, clock, shared, deadline_s)
+        keys = (secret(credentials, account, name) for name in ("api_key", "api_secret", "api_passphrase"))
+        self.account = account
+        self._client = KucoinClient(wiring, *keys)
+        self._clock = clock
+        self._entropy = entropy
+        self._shared = shared
+        self._used: set[Symbol] = set()
+        self._leases = Leases(WINDOW_MS)
+        self._lists = Lists(self._client)
+
+    def __repr__(self) -> str:
+        return f"KucoinProcessor({self.account})"
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return CAPABILITIES
+
+    @property
+    def clock_offset_s(self) -> float | None:
+        return self._client.venue_clock.offset_s
+
+    # --- reads --------------------------------------------------------------------------------------------------------
+
+    async def preflight(self) -> Preflight:
+        """Clock, key, trade right, position mode. Raises `Denied` where the key is refused, `Unavailable` otherwise."""
+        await self._client.learn_time(0.0)
+        (_, payload), right = await together(read(self._client.get_position_mode()), self._trade_right())
+        with usable("/api/v2/position/getPositionMode"):
+            mode = codec.position_mode(payload)
+        offset_s = self.clock_offset_s or 0.0
+        problems = (*right, *codec.mode_problems(mode), *clock_problems(offset_s))
+        return Preflight(problems, mode, None, offset_s)
+
+    async def instruments(self) -> Mapping[Symbol, Instrument]:
+        return await self._shared.once(INSTRUMENTS, INSTRUMENTS_MAX_AGE_S, self._all_instruments)
+
+    async def positions(self) -> Positions:
+        (answer, payload), _ = await together(read(self._client.get_all_position()), self._keep_time())
+        with usable("/api/v1/positions"):
+            by_symbol = codec.positions(payload)
+        self._used |= by_symbol.keys()
+        return Positions(by_symbol, answer.sent_at, answer.received_at)
+
+    async def equity(self) -> Equity:
+        answer, payload = await read(self._client.get_account_overview(currency=codec.CURRENCY))
+        with usable("/api/v1/account-overview"):
+            return Equity(codec.equity(payload, codec.CURRENCY), codec.CURRENCY, answer.received_at)
+
+    async def prices(self, symbols: Collection[Symbol]) -> Mapping[Symbol, Price]:
+        self._used.update(symbols)
+        if not symbols:
+            return {}
+        found = await self._shared.batch("contracts", symbols, self._contracts, everything_above=FEW_SYMBOLS)
+        return codec.prices(found, symbols)
+
+    async def leverage(self, symbol: Symbol) -> Leverage:
+        """The symbol's margin mode, and its leverage where it has one: in cross margin."""
+        self._used.add(symbol)
+        name = codec.venue_symbol(symbol)
+        _, payload = await read(self._client.get_margin_mode(name))
+        with usable("/api/v2/position/getMarginMode"):
+            mode = codec.margin_mode(payload)
+        if mode is MarginMode.ISOLATED:
+            return Leverage(symbol, None, mode)
+        _, payload = await read(self._client.get_cross_user_leverage(name))
+        with usable("/api/v2/getCrossUserLeverage"):
+            return Leverage(symbol, codec.cross_leverage(payload), mode)
+
+    async def open_orders(self) -> tuple[OpenOrder, ...]:
+        listed = await self._lists.orders("active")
+        return tuple(row.open_order() for row in listed if not row.final)
+
+    async def history(self, since: float) -> History:
+        """Fills and funding since `since` (ours), in our time. It may begin up to a second early: tell by `exec_id`."""
+        clock = self._client.venue_clock
+        end_s = clock.now() + OVERLAP_S
+        start_s = max(clock.venue(since) - OVERLAP_S, end_s - MAX_WEEKS * WEEK_S)
+        found: list[orders.Execution] = []
+        paid: list[Funding] = []
+        while start_s < end_s:
+            stop_s = min(start_s + WEEK_S, end_s)
+            moved = await self._lists.fills(startAt=int(start_s * 1000), endAt=int(stop_s * 1000))
+            found += await self._lists.named(moved, (start_s, stop_s), end_s)
+            paid += await self._lists.funding(self._used, start_s, stop_s)
+            start_s = stop_s
+        return orders.history(found, paid, clock.offset_s or 0.0)
+
+    async def find(self, symbol: Symbol, client_id: ClientId) -> OrderOutcome | None:
+        """By id, then in the lists of open and finished orders, then the fills of every order that was found.
+
+        The lists go back a week. None only if all of them answered and none knows the id.
+        """
+        end_s = self._client.venue_clock.now() + OVERLAP_S
+        start_s, listed = end_s - WEEK_S, []
+        if (row := await self._lists.order_of(client_id)) is not None:
+            with usable("/api/v1/orders/byClientOid"):
+                listed, made_s = [rows.order_row(row)], epoch_s(row, "createdAt")
+            start_s, end_s = made_s - TWIN_S, min(end_s, made_s + TWIN_S)
+        name = codec.venue_symbol(symbol)
+        span = {"startAt": int(start_s * 1000), "endAt": int(end_s * 1000)}
+        found = await together(
+            self._lists.orders("active", symbol=name), self._lists.orders("done", symbol=name, **span)
+        )
+        listed += [one for of_list in found for one in of_list if one.client_id == client_id]
+        # The lists are written apart from each other: of one order the furthest state is true.
+        by_id = {one.order_id: one for one in sorted(listed, key=lambda one: (one.final, one.filled))}
+        fills = await together(*(self._lists.fills(orderId=order_id) for order_id in by_id))
+        self._lists.learn(dict.fromkeys(by_id, client_id))
+        return orders.outcome([*by_id.values()], [one for of_order in fills for one in of_order])
+
+    async def events(self) -> AsyncIterator[VenueEvent]:
+        """Ends at once: `capabilities.private_stream` is false."""
+        async for event in no_events():
+            yield event
+
+    # --- sends --------------------------------------------------------------------------------------------------------
+
+    async def set_leverage(self, symbol: Symbol, leverage: Decimal, margin_mode: MarginMode) -> None:
+        """Sets a symbol's leverage in cross margin. In isolated margin there is none to set: orders carry it."""
+        if margin_mode is MarginMode.ISOLATED:
+            raise Rejected("isolated leverage comes with the order that opens a position; nothing was sent", "isolated")
+        name = codec.venue_symbol(symbol)
+        errors.setting(await setting_answer(self._client.change_cross_user_leverage(name, plain(leverage))))
+
+    async def set_margin_mode(self, symbol: Symbol | None, margin_mode: MarginMode, leverage: Decimal | None) -> None:
+        """Sets the mode of one symbol; the venue refuses while a position or an order is open on it."""
+        if symbol is None:
+            raise OurFault("the margin mode belongs to a symbol on this venue; nothing was sent")
+        word = codec.WIRE_MARGIN_MODES[margin_mode]
+        errors.setting(await setting_answer(self._client.change_margin_mode(codec.venue_symbol(symbol), word)))
+
+    async def set_position_mode(self, mode: PositionMode) -> None:
+        """Sets it for all contracts."""
+        word = codec.WIRE_POSITION_MODES[mode]
+        errors.setting(await setting_answer(self._client.switch_position_mode(word)))
+
+    async def permit(self, cost: Cost) -> Permit:
+        """Room for the order, and its timestamp. Raises `Unavailable` where there is none within the deadline."""
+        await self._client.learn_time(TIME_KEPT_S)
+        venue_clock = self._client.venue_clock
+        priority = Priority.REDUCTION if cost.reduction else Priority.INCREASE
+        lease = await self._client.room(weight_of("POST", ORDERS) * cost.orders, priority)
+        stamp_ms = venue_clock.stamp_ms()
+        self._leases.keep(stamp_ms, lease)
+        return Permit(nonce=stamp_ms, valid_until=venue_clock.local(stamp_ms / 1000 + VALIDITY_S))
+
+    async def place(self, order: PlaceOrder, client_id: ClientId, permit: Permit) -> Ack:
+        fields = codec.order_fields(order, client_id)
+        lease = self._leases.take(permit.nonce, self._client.venue_clock.now() * 1000)
+        client = self._client.signed(permit.nonce, lease)
+        create = client.create_limit_order if order.kind is OrderKind.LIMIT else client.create_market_order
+        kept = {name: value for name, value in fields.items() if name not in ("type", "leverage")}
+        answer = await order_answer(create(lever=fields.get("leverage"), **kept), client_id)
+        order_id = errors.order_id(answer, client_id)
+        self._lists.learn({order_id: client_id})
+        return Ack(order_id, answer.received_at)
+
+    async def cancel(self, symbol: Symbol, client_id: ClientId) -> None:
+        """Returns when the cancel is accepted or nothing is left to cancel; what had filled, `find` tells."""
+        call = self._client.cancel_order_by_clientOid(client_id, codec.venue_symbol(symbol))
+        errors.cancelled(await order_answer(call, client_id), client_id)
+
+    async def close(self) -> None:
+        """Nothing to close: transport and shared data belong to whoever made them."""
+        self._leases.clear()
+
+    # --- parts --------------------------------------------------------------------------------------------------------
+
+    async def _keep_time(self) -> None:
+        """Beside a read: a time that cannot be learnt now is no reason not to know the sizes."""
+        try:
+            await self._client.learn_time()
+        except Unavailable:
+            return
+
+    async def _trade_right(self) -> list[Problem]:
+        """Whether the key may trade, by the venue's own validation of an order, which places nothing.
+
+        Any refusal but that of the key comes after the right was checked, so it says that the key has it.
+        """
+        mine = ClientId(self._entropy.bytes(16).hex())
+        call = self._client.place_order_test(
+            codec.venue_symbol(min(self._used, default=PROBE)), "buy", 1, "limit", mine, size=1, price="1"
+        )
+        try:
+            errors.order_id(await call, mine)
+        except TransportError as error:
+            raise Unavailable(f"kucoin did not answer ({error}); whether the key may trade is not known") from None
+        except Ambiguous as error:
+            raise Unavailable(f"whether the key may trade is not known ({error})", error.code) from None
+        except Denied as error:
+            if error.code == errors.NO_PERMISSION:
+                return [Problem(Scope.ALL, codec.NO_TRADE_RIGHT, codec.NO_TRADE_REMEDY)]
+            if error.code not in (errors.HEDGED, errors.MODE_UNSET):
+                raise
+        except (Rejected, OurFault):
+            return []
+        return []
+
+    async def _all_instruments(self) -> Mapping[Symbol, Instrument]:
+        answer, payload = await read(self._client.get_contracts_list())
+        with usable(answer.place):
+            return codec.instruments(payload)
+
+    async def _contracts(self, symbols: frozenset[str]) -> dict[str, tuple[Row, float]]:
+        """One request per symbol for a few of them, else every contract in one."""
+        if len(symbols) <= FEW_SYMBOLS:
+            found = await together(*(self._contract(Symbol(symbol)) for symbol in symbols))
+            return {symbol: row for rows_of in found for symbol, row in rows_of.items()}
+        answer, payload = await read(self._client.get_contracts_list())
+        with usable(answer.place):
+            return {symbol: (row, answer.received_at) for symbol, row in codec.contracts(payload).items()}
+
+    async def _contract(self, symbol: Symbol) -> dict[str, tuple[Row, float]]:
+        try:
+            answer, payload = await read(self._client.get_contract_detail(codec.venue_symbol(symbol)))
+        except Unavailable as error:
+            if error.code in UNKNOWN_SYMBOL:
+                return {}  # the venue has no such symbol, which is an answer; the others keep their prices
+            raise
+        with usable(answer.place):
+            listed = [payload.get("data")] if payload.get("data") is not None else []
+            return {name: (row, answer.received_at) for name, row in codec.contracts({"data": listed}).items()}

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import resource
 import statistics
 import tempfile
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from account_processors.transport import HttpTransport
+from bench.programs import BenchFailed, finished, progress
 from bench.world import BenchWorld
 from core.events import Event, OrderAcked, OrderSent, PositionVerified
 from core.ports import Request, Response, Stream, StreamRequest, Transport
@@ -94,7 +94,7 @@ class Cycle:
 
 
 async def measure(world: BenchWorld, engine: Engine, seen: Seen, depth: str) -> Cycle:
-    """Changes every target and runs one cycle; raises RuntimeError when not everything converged in it."""
+    """Changes every target and runs one cycle; raises BenchFailed when not everything converged in it."""
     world.say(depth)
     requests, cpu_s = world.requests(), time.process_time()
     seen.begin()
@@ -103,7 +103,7 @@ async def measure(world: BenchWorld, engine: Engine, seen: Seen, depth: str) -> 
     states = {o.state.value for r in results for o in r.outcomes.values()}
     if states != {"CONVERGED"}:
         reasons = [f"{r.account} {o.symbol}: {o.state.value} {o.because}" for r in results for o in r.outcomes.values()]
-        raise RuntimeError("not everything converged in one cycle: " + "; ".join(reasons[:3]))
+        raise BenchFailed("not everything converged in one cycle: " + "; ".join(reasons[:3]))
     by_venue = {venue: (seen.acked[venue], seen.verified[venue]) for venue in seen.verified}
     return Cycle(by_venue, seen.orders, world.requests() - requests, cpu_s)
 
@@ -113,6 +113,7 @@ async def run(args: argparse.Namespace) -> dict[str, Any]:
         world = BenchWorld(Path(folder), args.venues.split(","), args.accounts, args.symbols, args.rtt_ms)
         with world:
             seen = Seen()
+            progress("reconcile: a cold cycle, then warm ones")
             engine = compose(world.home, world.credentials(), seen)
             cold = await measure(world, engine, seen, DEPTHS[0])
             warm = []
@@ -126,6 +127,7 @@ async def run(args: argparse.Namespace) -> dict[str, Any]:
             uncached = await measure(world, engine, seen, DEPTHS[(WARM_CYCLES + 1) % 2])
             await engine.aclose()
             await asyncio.sleep(SETTLE_S)
+            progress("reconcile: one request after another")
             sequential = await _sequential(world, seen, DEPTHS[WARM_CYCLES % 2])
     return _report(args, cold, warm, uncached, sequential)
 
@@ -180,19 +182,16 @@ def _pair(last_ack_s: float, verified_s: float) -> dict[str, float]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="./run bench reconcile", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="./run bench reconcile", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--accounts", type=int, default=1, metavar="A", help="accounts per venue (default 1)")
     parser.add_argument("--symbols", type=int, default=10, metavar="S", help="symbols per account (default 10)")
     parser.add_argument("--rtt-ms", type=float, default=80.0, metavar="R", help="added round trip (default 80)")
     parser.add_argument("--venues", default="bybit", metavar="LIST", help="comma-separated (default bybit)")
     parser.add_argument("--json", action="store_true", help="one JSON line and nothing else")
     args = parser.parse_args(argv)
-    report = asyncio.run(run(args))
-    if args.json:
-        print(json.dumps(report))
-    else:
-        print(json.dumps(report, indent=2))
-    return 0
+    return finished("reconcile", lambda: asyncio.run(run(args)), args.json)
 
 
 if __name__ == "__main__":

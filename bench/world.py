@@ -4,80 +4,145 @@ from __future__ import annotations
 
 import http.client
 import json
-import socket
-import subprocess
-import sys
+import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from bench.programs import LOOPBACK, Program, free_ports
 from config.credentials_file import Credentials, CredentialsFile
-from config.home import CHECKOUT, Home
+from config.home import Home
 from core.domain import Document, Signal, SourceName
 from core.state import RealFileOps, render_document, write_atomic, write_json
 from execute_trades import Engine
 
-START_S = 30.0
 TV = SourceName("tradingview")
 MARGIN_SHARE = 0.8
 """Sum of all weights."""
+LEVERAGE = 3
+ANSWER_S = 10.0
+SIMULATOR_PORTS = 6
+WITHOUT_LIMITS = {"max_increase_orders_per_minute": 100_000, "max_notional_per_hour_x": 1_000_000}
+"""What is measured is the engine, not the limits that keep it slow on purpose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer of the webhook, with the wall-clock instants around it (epoch seconds)."""
+
+    sent_at: float
+    answered_at: float
+    status: int
+    body: Mapping[str, Any]
+
+
+class Webhook:
+    """The address of a home's endpoint and the token for it."""
+
+    def __init__(self, port: int, token: str) -> None:
+        self.port = port
+        self.token = token
+
+    @property
+    def path(self) -> str:
+        return f"/webhook/{self.token}"
+
+    def post(self, alert: Mapping[str, object]) -> Answer:
+        """Sends one alert over a connection of its own, as TradingView does."""
+        data = json.dumps(alert).encode()
+        connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=ANSWER_S)
+        sent_at = time.time()
+        try:
+            connection.request("POST", self.path, data, {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            body = answer.read()
+            return Answer(sent_at, time.time(), answer.status, json.loads(body))
+        finally:
+            connection.close()
+
+
+def webhook_home(home: Home, port: int) -> Webhook:
+    """Prepares `home` for an endpoint on `port`: its address and a token, symbols as TradingView names them."""
+    ops, token = RealFileOps(), secrets.token_hex(16)
+    home.prepare()
+    endpoint = {"tradingview_endpoint": {"host": LOOPBACK, "port": port}}
+    write_json(ops, home.engine_config, WITHOUT_LIMITS | endpoint)
+    write_json(ops, home.credentials, {"tradingview": {"webhook_tokens": [token]}, "accounts": []})
+    return Webhook(port, token)
+
+
+def endpoint_program(home: Home, folder: Path) -> Program:
+    return Program(
+        "tradingview-endpoint", ["signal_endpoints/tradingview_endpoint.py", "--home", str(home.root)], folder
+    )
+
+
+def processor_program(home: Home, folder: Path) -> Program:
+    command = ["signal_processors/tradingview_processor.py", "--home", str(home.root)]
+    return Program("tradingview-signals", command, folder)
+
+
+def engine_program(home: Home, folder: Path) -> Program:
+    return Program("trade-engine", ["execute_trades.py", "--home", str(home.root)], folder)
 
 
 class BenchWorld:
     """The simulator and a home whose accounts trade on it. Use as a context manager."""
 
     def __init__(self, folder: Path, venues: Sequence[str], accounts: int, symbols: int, rtt_ms: float) -> None:
+        self.folder = folder
         self.home = Home(folder / "home")
         self._venues = list(venues)
-        self._accounts = accounts
         self._count = symbols
-        self._rtt_ms = rtt_ms
         self._ready = folder / "ready.jsonl"
-        self._process: subprocess.Popen[bytes] | None = None
         self._lines: list[dict[str, Any]] = []
         self._revision = 0
         self.symbols: list[str] = []
+        counts = ",".join(f"{venue}={accounts}" for venue in self._venues)
+        command = ["-m", "simulator.server", "--quiet", "--port-base", str(free_ports(SIMULATOR_PORTS))]
+        command += ["--accounts", counts, "--venues", ",".join(self._venues), "--rtt-ms", str(rtt_ms)]
+        self.simulator = Program("venue-simulator", [*command, "--ready-file", str(self._ready)], folder)
 
     def __enter__(self) -> BenchWorld:
-        accounts = ",".join(f"{venue}={self._accounts}" for venue in self._venues)
-        command = [sys.executable, "-m", "simulator.server", "--quiet", "--port-base", str(_free_ports())]
-        command += ["--accounts", accounts, "--venues", ",".join(self._venues), "--rtt-ms", str(self._rtt_ms)]
-        command += ["--ready-file", str(self._ready)]
-        self._process = subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.DEVNULL)
-        end_s = time.monotonic() + START_S
-        while not self._ready.exists():
-            if self._process.poll() is not None or time.monotonic() > end_s:
-                raise RuntimeError("the simulator did not start; its message stands above")
-            time.sleep(0.05)
+        self.simulator.start()
         self._lines = [json.loads(line) for line in self._ready.read_text().splitlines()]
         self._configure()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(10)
+        self.simulator.stop()
 
     def _configure(self) -> None:
         ops, home = RealFileOps(), self.home
         home.prepare()
-        ledger = self._ledger()
-        self.symbols = sorted(s for s in ledger["prices"] if s.endswith("USDT"))[: self._count]
+        self.symbols = sorted(s for s in self.ledger()["prices"] if s.endswith("USDT"))[: self._count]
         weight = round(MARGIN_SHARE / self._count, 4)
-        entries = [{"symbol": s, "leverage": 3, "sources": [{"source": TV, "weight": weight}]} for s in self.symbols]
+        sources = [{"source": TV, "weight": weight}]
+        entries = [{"symbol": s, "leverage": LEVERAGE, "sources": sources} for s in self.symbols]
         write_json(ops, home.signal_weights, entries)
         write_json(ops, home.asset_mapping, {TV: {s: s for s in self.symbols}})
-        write_json(ops, home.engine_config, {"max_increase_orders_per_minute": 100_000})
-        accounts = [
+        write_json(ops, home.engine_config, WITHOUT_LIMITS)
+        write_json(ops, home.credentials, {"accounts": self._accounts()})
+
+    def _accounts(self) -> list[dict[str, Any]]:
+        """The simulated accounts as entries of credentials.json."""
+        return [
             {"venue": line["venue"], "base_url": line["base_url"], "ws_url": line["ws_url"]}
             | {key: value for key, value in account.items() if key != "equity"}
             for line in self._lines
             for account in line["accounts"]
         ]
-        write_json(ops, home.credentials, {"accounts": accounts})
+
+    def webhook(self) -> Webhook:
+        """Gives the home an endpoint's address and a token as well."""
+        webhook = webhook_home(self.home, free_ports(1))
+        credentials = {"tradingview": {"webhook_tokens": [webhook.token]}, "accounts": self._accounts()}
+        write_json(RealFileOps(), self.home.credentials, credentials)
+        return webhook
 
     def credentials(self) -> Credentials:
         return CredentialsFile(self.home).load()
@@ -92,39 +157,22 @@ class BenchWorld:
 
     def requests(self) -> int:
         """Requests all venues have counted so far."""
-        return sum(int(venue["requests"]["total"]) for venue in self._ledger()["venues"].values())
+        return sum(int(venue["requests"]["total"]) for venue in self.ledger()["venues"].values())
 
     def over_limit(self) -> int:
-        return sum(int(venue["requests"]["over_limit"]) for venue in self._ledger()["venues"].values())
+        return sum(int(venue["requests"]["over_limit"]) for venue in self.ledger()["venues"].values())
 
     def forget_shared(self, engine: Engine) -> None:
         """Makes the engine read public data of its venues again."""
         for shared in engine.shared:
             shared.forget("instruments")
 
-    def _ledger(self) -> dict[str, Any]:
-        connection = http.client.HTTPConnection(self._lines[0]["admin_url"].removeprefix("http://"), timeout=10)
+    def ledger(self) -> dict[str, Any]:
+        """What the venues booked, as the simulator tells it."""
+        connection = http.client.HTTPConnection(self._lines[0]["admin_url"].removeprefix("http://"), timeout=ANSWER_S)
         try:
             connection.request("GET", "/_sim/ledger")
             found: dict[str, Any] = json.load(connection.getresponse())
         finally:
             connection.close()
         return found
-
-
-def _free_ports() -> int:
-    """A base port with six free ports from it."""
-    for base in range(21000, 29000, 10):
-        sockets = []
-        try:
-            for port in range(base, base + 6):
-                one = socket.socket()
-                sockets.append(one)
-                one.bind(("127.0.0.1", port))
-            return base
-        except OSError:
-            continue
-        finally:
-            for one in sockets:
-                one.close()
-    raise RuntimeError("no six free ports in a row between 21000 and 29000")

@@ -171,5 +171,5 @@ VERBS = (*PROCESSES, *ALERTS, *SWITCHES, *TESTS)
 
 HANDED_ON = {
     "simulator": "the venue simulator: ./run simulator --seed 7 --port-base 9100",
-    "bench": "a measurement: ./run bench reconcile --accounts 1 --symbols 10 --rtt-ms 80 --json",
+    "bench": "a measurement: ./run bench alert | webhook | ingest | idle | reconcile [--json]; each has its --help",
 }

@@ -127,7 +127,9 @@ class BloFinClient:
         if lease is None:
             lease = await self.room(_is_trading(endpoint), Priority.READ)
         # From here to the signed request nothing waits, so the signer serves one request at a time.
-        self._signer.stamp_ms = self.stamp_ms() if stamp_ms is None else stamp_ms
+        if stamp_ms is None and endpoint.startswith("private"):
+            stamp_ms = self.stamp_ms()
+        self._signer.stamp_ms = stamp_ms or 0
         request: Request = getattr(self._signer, endpoint)(dict(query or {}))
         path = request.url.removeprefix(wiring.endpoint).partition("?")[0]
         sent_at, started_s = wiring.clock.time(), wiring.clock.monotonic()

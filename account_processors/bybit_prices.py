@@ -204,7 +204,7 @@ class _TickerSession:
 
     def hear(self, text: str) -> Heard[frames.Ticker]:
         """A refused topic stays without a ticker, and its price is asked for."""
-        heard = frames.frame(text.encode())
+        heard = frames.frame(text.encode(errors="replace"))
         ticker = None if isinstance(heard, frames.Said) else frames.ticker(heard)
         return Heard() if ticker is None else Heard((ticker,))
 

@@ -93,7 +93,9 @@ class PrivateSession:
         return codec.PING
 
     def hear(self, text: str) -> Heard[VenueEvent]:
-        heard = codec.frame(without_secrets(text.encode(), (self.client.api_key, self.client.api_secret)))
+        heard = codec.frame(
+            without_secrets(text.encode(errors="replace"), (self.client.api_key, self.client.api_secret))
+        )
         return self._said(heard) if isinstance(heard, codec.Said) else self._told(heard)
 
     def tick(self) -> Heard[VenueEvent]:

@@ -75,7 +75,8 @@ def frame(data: bytes) -> Said | Message:
     if not isinstance(op, str) or not op:
         raise Malformed("the frame has neither op nor topic")
     asked = body.get("req_id")
-    why = " ".join(str(body.get("ret_msg", "")).split())[:200]
+    words = " ".join(str(body.get("ret_msg", "")).split())[:200]
+    why = "".join(letter if letter.isprintable() else "?" for letter in words)
     return Said(op, body.get("success", True) is True, why, asked if isinstance(asked, str) else "")
 
 

@@ -33,3 +33,16 @@ def recorded(name: str) -> tuple[str, Row]:
         pytest.skip(f"no recorded payloads at {RECORDED}: they are not part of the project")
     _, place, _, body = path.read_text().split("\n", 3)
     return place, table(loads(json.dumps(json.loads(body)).encode())["result"], "result")
+
+
+def frame(name: str) -> bytes:
+    """A golden frame of a stream."""
+    return (GOLDEN / f"stream_{name}.json").read_bytes()
+
+
+def pushed(name: str) -> bytes:
+    """The frame a recorded subscription ends with; skips where the recordings are not on this machine."""
+    path = RECORDED.parent.parent / "Subscriptions" / "V5" / f"{name}.txt"
+    if not path.is_file():
+        pytest.skip(f"no recorded frames at {path.parent}: they are not part of the project")
+    return path.read_text().split("\n=", 1)[1].strip().encode()

@@ -223,8 +223,10 @@ class Faults:
         return None
 
     def in_stream(self, venue: str, account: str | None) -> list[Fault]:
-        """The faults that strike one message of an open stream. Counts the hits."""
-        return self._striking(fault for fault in tuple(self._by_id.values()) if fault.meets_stream(venue, account))
+        """The faults that strike one message of an open stream. Counts the hits; what is swallowed meets no other."""
+        meeting = [fault for fault in self._by_id.values() if fault.meets_stream(venue, account)]
+        gaps = [fault for fault in meeting if fault.kind is Kind.WS_GAP]
+        return self._striking(gaps) or self._striking(fault for fault in meeting if fault.kind is not Kind.WS_GAP)
 
     def _striking(self, meeting: Iterable[Fault]) -> list[Fault]:
         """Those that strike. They act together, but only the oldest of those that end what they meet does so."""

@@ -26,6 +26,7 @@ class Simulator:
     """A running simulator with one venue; `accounts`: name -> the fields of its ready line."""
 
     base_url: str
+    ws_url: str
     admin_url: str
     accounts: Mapping[str, Mapping[str, str]]
 
@@ -38,6 +39,10 @@ class Simulator:
     def post(self, path: str, **body: object) -> Any:
         return self._admin("POST", path, body)
 
+    def hits(self) -> list[int]:
+        """Of every fault that was not deleted."""
+        return [fault["hits"] for fault in self._admin("GET", "faults")["faults"]]
+
     def _admin(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
         request = Request(f"{self.admin_url}/_sim/{path}", data, {"content-type": "application/json"}, method=method)
@@ -46,27 +51,28 @@ class Simulator:
 
 
 @contextmanager
-def simulator(first_port: int, last_port: int, accounts: int) -> Iterator[Simulator]:
+def simulator(first_port: int, last_port: int, accounts: int, rtt_ms: int = 0) -> Iterator[Simulator]:
     """Bybit with `accounts` accounts on the first free ports of the range. Stopped at the end, whatever happens."""
     # Workers that run in parallel begin at different places of the range.
     turn = int("".join(filter(str.isdigit, os.environ.get("PYTEST_XDIST_WORKER", "0"))) or 0)
     places = list(range(first_port, last_port - PORTS_EACH + 1, PORTS_EACH))
     for number in range(len(places)):
-        process = start(places[(turn + number) % len(places)], accounts)
+        process = start(places[(turn + number) % len(places)], accounts, rtt_ms)
         try:
             line = ready_line(process)
             if line:
                 fields = json.loads(line)
-                yield Simulator(fields["base_url"], fields["admin_url"], {it["name"]: it for it in fields["accounts"]})
+                accounts_by_name = {it["name"]: it for it in fields["accounts"]}
+                yield Simulator(fields["base_url"], fields["ws_url"], fields["admin_url"], accounts_by_name)
                 return
         finally:
             stop(process)
     raise AssertionError(f"every port from {first_port} to {last_port} is taken")
 
 
-def start(port: int, accounts: int) -> subprocess.Popen[bytes]:
+def start(port: int, accounts: int, rtt_ms: int) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "simulator.server", "--seed", "7", "--port-base", str(port), "--quiet"]
-    command += ["--venues", "bybit", "--accounts", f"bybit={accounts}"]
+    command += ["--venues", "bybit", "--accounts", f"bybit={accounts}", "--rtt-ms", str(rtt_ms)]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
 
 

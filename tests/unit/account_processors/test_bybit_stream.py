@@ -115,6 +115,7 @@ def followed(scenario: Callable[[Bench], Awaitable[None]]) -> None:
         await scenario(at)
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
+        await at.shared.close()
         assert all(line.closed for line in at.venue.lines)
 
     bench(main)

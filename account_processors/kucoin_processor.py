@@ -322,6 +322,7 @@ class KucoinProcessor:
             if error.code in UNKNOWN_SYMBOL:
                 return {}  # the venue has no such symbol, which is an answer; the others keep their prices
             raise
+        if payload.get("data") is None:
+            return {}
         with usable(answer.place):
-            listed = [payload.get("data")] if payload.get("data") is not None else []
-            return {name: (row, answer.received_at) for name, row in codec.contracts({"data": listed}).items()}
+            return {symbol: (codec.contract(payload, symbol), answer.received_at)}

@@ -109,6 +109,14 @@ def contracts(payload: Row) -> dict[str, Row]:
     return {canonical(name): row for row in rows(payload, "data") if isinstance(name := row.get("symbol"), str)}
 
 
+def contract(payload: Row, symbol: Symbol) -> Row:
+    """The row of `/api/v1/contracts/{symbol}`."""
+    row = table(payload.get("data"), "data")
+    if canonical(text(row, "symbol")) != symbol:
+        raise Malformed(f"the answer is about another contract than {symbol}")
+    return row
+
+
 def instruments(payload: Row) -> dict[Symbol, Instrument]:
     """Linear perpetuals of `/api/v1/contracts/active`."""
     found: dict[Symbol, Instrument] = {}

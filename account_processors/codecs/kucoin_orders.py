@@ -71,7 +71,7 @@ def execution(row: Row) -> Execution | None:
         price=number(row, "price"),
         fee=number_or_none(row, "fee") or ZERO,
         time=integer(row, "tradeTime") / NANOSECONDS,
-        exec_id=f"{order_id}-{text(row, 'tradeId')}",
+        exec_id=f"{text(row, 'tradeId')}-{order_id}",
         kind=_FILL_KINDS.get(word, "settlement"),
     )
     return Execution(order_id, fill)

@@ -36,6 +36,10 @@ RECENT_POSITIONS_S = 35.0
 COMPACT_BYTES = 4_000_000
 """A journal that has grown to this is rewritten as what it amounts to."""
 
+PREDECESSOR_S = 1.1
+"""How long the last order of the process before this one is taken to fill the venue's limit on orders: a second is the
+shortest window venues count them in, and longer ones have room for a second's orders."""
+
 
 class JournalFile(Protocol):
     """What an account needs of its journal; `core.journal.Journal` on disk, `DryJournal` for a dry run."""
@@ -168,6 +172,8 @@ class Account:
         self.skip_commands = False
         """The journal is new: commands asked before it are noted, not acted on."""
         self.opened_at = 0.0
+        self.calm_until = 0.0
+        """Until then orders of the process before this one may use up the venue's limit: nothing is sent."""
         self.cycle = 0
         self.orders_sent = 0
         self._backlog: list[Mapping[str, Any]] = []
@@ -180,6 +186,7 @@ class Account:
         self.memory = fold(records)
         self.journal = journal
         self.opened_at = self.clock.time()
+        self.calm_until = min(_last_sent(records, self.memory), self.opened_at) + PREDECESSOR_S
         self._backlog.clear()
 
     def record(self, kind: str, **fields: Any) -> None:
@@ -303,3 +310,10 @@ class Account:
 
     def trouble(self, symbol: Symbol | None, because: str) -> None:
         self.tell(Trouble, symbol=symbol, because=because)
+
+
+def _last_sent(records: list[Mapping[str, Any]], memory: AccountMemory) -> float:
+    """When a journal last shows an order sent or filled, epoch seconds; 0 for never."""
+    sent = [float(record["at"]) for record in records if record["kind"] == "PREPARED"]
+    sent += [intent.prepared_at for intent in memory.intents]
+    return max([*sent, *(symbol.last_fill_at or 0.0 for symbol in memory.symbols.values())], default=0.0)

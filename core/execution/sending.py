@@ -61,6 +61,8 @@ async def send(account: Account, order: PlaceOrder, permission: Permission, gate
     except InvariantBreach as error:
         _breach(account, symbol, error)
         return Sent.NOT_SENT
+    if account.clock.time() < account.calm_until:
+        return Sent.NOT_SENT
     with account.in_flight:
         try:
             permit = await account.processor.permit(Cost(reduction=order.reduce_only))

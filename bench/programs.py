@@ -84,8 +84,10 @@ def free_ports(count: int) -> int:
 class Program:
     """One process group. Use as a context manager, or call `stop`; its output goes to `<folder>/<name>.log`."""
 
-    def __init__(self, name: str, command: Sequence[str], folder: Path) -> None:
+    def __init__(self, name: str, command: Sequence[str], folder: Path, **environ: str) -> None:
+        """`environ`: what its environment holds besides ours."""
         self.name = name
+        self._environ = environ
         self._command = [sys.executable, *command]
         self._log = folder / f"{name}.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -105,9 +107,17 @@ class Program:
 
     def start(self) -> None:
         """Returns once the program says that it is ready. Raises BenchFailed with the end of its log."""
+        self.launch()
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.stop)  # whatever ends the waiting, Ctrl-C included
+            self.wait_ready()
+            undo.pop_all()
+
+    def launch(self) -> None:
+        """Starts it and returns at once; `wait_ready` waits."""
         ours, theirs = socket.socketpair()
         environment = {name: value for name, value in os.environ.items() if not name.startswith("TRADE_ENGINE_")}
-        environment |= {"NODE_CHANNEL_FD": str(theirs.fileno()), "PYTHONUNBUFFERED": "1"}
+        environment |= {"NODE_CHANNEL_FD": str(theirs.fileno()), "PYTHONUNBUFFERED": "1"} | self._environ
         self._channel = ours
         with theirs, self._log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -120,12 +130,11 @@ class Program:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
-        with contextlib.ExitStack() as undo:
-            undo.callback(self.stop)  # whatever ends the waiting, Ctrl-C included
-            self._wait_ready(ours)
-            undo.pop_all()
 
-    def _wait_ready(self, channel: socket.socket) -> None:
+    def wait_ready(self) -> None:
+        """Returns once it says that it is ready; what it said before counts. Raises BenchFailed."""
+        channel = self._channel
+        assert channel is not None, f"{self.name} was not started"
         end_s, heard = time.monotonic() + READY_S, b""
         while b'"ready"' not in heard:
             left_s = end_s - time.monotonic()
@@ -152,13 +161,13 @@ class Program:
                 process.wait(STOP_S)
         self.kill()
 
-    def kill(self) -> None:
-        """SIGKILL to the whole group, workers included; returns once the main process is gone."""
+    def kill(self, *, whole: bool = True) -> None:
+        """SIGKILL to the whole group, workers included, or to the main process alone; returns once that is gone."""
         process = self._process
         if process is None:
             return
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+            (os.killpg if whole else os.kill)(process.pid, signal.SIGKILL)
         process.wait(STOP_S)
         if self._channel is not None:
             self._channel.close()

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from bench.programs import LOOPBACK, Program, free_ports
+from bench.programs import LOOPBACK, BenchFailed, Program, free_ports
 from config.credentials_file import Credentials, CredentialsFile
 from config.home import Home
 from core.domain import Document, Signal, SourceName
@@ -169,10 +169,20 @@ class BenchWorld:
 
     def ledger(self) -> dict[str, Any]:
         """What the venues booked, as the simulator tells it."""
+        return self._ask("GET", "ledger")
+
+    def admin(self, name: str, body: Mapping[str, object]) -> dict[str, Any]:
+        """Arranges something at the simulator: `/_sim/<name>`. Raises BenchFailed where it refuses."""
+        return self._ask("POST", name, json.dumps(body).encode())
+
+    def _ask(self, method: str, name: str, data: bytes | None = None) -> dict[str, Any]:
         connection = http.client.HTTPConnection(self._lines[0]["admin_url"].removeprefix("http://"), timeout=ANSWER_S)
         try:
-            connection.request("GET", "/_sim/ledger")
-            found: dict[str, Any] = json.load(connection.getresponse())
+            connection.request(method, f"/_sim/{name}", data)
+            answer = connection.getresponse()
+            found: dict[str, Any] = json.load(answer)
         finally:
             connection.close()
+        if answer.status != 200:
+            raise BenchFailed(f"the simulator answers {answer.status} to {name}: {found}")
         return found

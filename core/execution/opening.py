@@ -62,8 +62,18 @@ class Opener:
         except (StateError, OSError) as error:
             self.close(account)
             account.locked_out = isinstance(error, Locked)
-            remedy = "" if isinstance(error, Locked | Corrupt) else "; trying again"
-            account.block(f"{error}{remedy}", RETRY_LOCK_S)
+            account.block(self._why(account, error), RETRY_LOCK_S)
+
+    def _why(self, account: Account, error: StateError | OSError) -> str:
+        """What stands against opening, what follows from it and what can be done."""
+        if isinstance(error, Locked | Corrupt):
+            return str(error)
+        if isinstance(error, OSError):
+            return (
+                f"{self.path(account.id)} or the lock beside it cannot be used ({error.strerror or error}). Nothing is "
+                "sent for the account; trying again every few seconds. Look at the disk's free space and permissions"
+            )
+        return f"{error}; trying again"
 
     def _open_dry(self, account: Account) -> None:
         path = self.path(account.id)

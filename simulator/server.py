@@ -10,6 +10,7 @@ import asyncio
 import logging
 import re
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from functools import partial
@@ -22,6 +23,7 @@ from core.errors import ConfigError
 from core.state.files import RealFileOps, write_atomic
 from simulator.exchange import ExchangeEvent
 from simulator.facades import served
+from simulator.faults import Kind, aims
 from simulator.market import BadPrices, PriceSource, Replay
 from simulator.web import PortTaken, Server
 from simulator.world import DEFAULT_EQUITY, World, build_world
@@ -37,12 +39,15 @@ log = logging.getLogger("simulator")
 
 DESCRIPTION = """\
 Simulated venues that speak the real wire protocols: signatures, limits, codes, a book around a price, fees, funding,
-liquidation. Point an adapter, an SDK or curl at the addresses printed. Everything is on 127.0.0.1 and in memory;
-the same seed gives the same keys and, until someone pins them, the same prices.
+liquidation, and websockets. Point an adapter, an SDK or curl at the addresses printed. Everything is on 127.0.0.1 and
+in memory; the same seed gives the same keys and, until someone pins them, the same prices.
 """
 EPILOG = """\
 addresses: the admin at the base port, then bybit, blofin, kucoin, mexc, hyperliquid at the next five
            (a venue that is not simulated yet leaves its port free)
+streams:   ws_url stands for the venue's own host of streams, their paths are the venue's: bybit has /v5/private
+           (position, order, execution, execution.fast, wallet) and /v5/public/linear (tickers, orderbook, publicTrade);
+           on /v5/trade a client can log in, and every order is refused with the venue's 10404: enter orders over REST
 
 try, with --port-base 9100:
   curl 127.0.0.1:9100/_sim/ledger                             everything booked: orders, fills, positions
@@ -53,10 +58,18 @@ try, with --port-base 9100:
                                                                                        a trade that is not the engine's
   curl -d '{"venue":"bybit","match":"order_create","kind":"drop_after"}' 127.0.0.1:9100/_sim/faults
                                                               the next order is executed and its answer lost
+  curl -d '{"venue":"bybit","match":"stream","kind":"ws_gap","count":3}' 127.0.0.1:9100/_sim/faults
+                                                              the next three messages of a stream never arrive
   curl 127.0.0.1:9100/_sim/faults                             the faults and how often they hit
 
-Ctrl-C or SIGTERM stops it; nothing is kept.
 """
+FAULTS = textwrap.fill(
+    f"kinds of faults: {', '.join(Kind)}; each is aimed at one of {', '.join(aims())}",
+    width=118,
+    subsequent_indent="  ",
+    break_on_hyphens=False,
+)
+END = "\n\nCtrl-C or SIGTERM stops it; nothing is kept.\n"
 
 
 class BadUse(Exception):
@@ -67,7 +80,7 @@ def parser() -> argparse.ArgumentParser:
     it = argparse.ArgumentParser(
         prog="./run simulator",
         description=DESCRIPTION,
-        epilog=EPILOG,
+        epilog=EPILOG + FAULTS + END,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = it.add_argument

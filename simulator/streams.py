@@ -158,8 +158,8 @@ class Line:
     def _put(self, text: str, late_s: float = 0.0) -> None:
         if not self._silent():
             due_s = self._clock.monotonic() + self._delay_s + late_s
-            # A stream keeps its order: what follows a late frame is late too.
-            self._waiting.append(Due(max(due_s, self._waiting[-1].at_s) if self._waiting else due_s, text))
+            # In order even where a frame is late: nothing overtakes the head of the queue.
+            self._waiting.append(Due(due_s, text))
             self._waiting_chars += len(text) + FRAME_COST_CHARS
 
     def _end(self, ending: Ending) -> None:

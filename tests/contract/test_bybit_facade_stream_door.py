@@ -402,6 +402,17 @@ def test_data_keeps_a_connection() -> None:
     assert wire.session.over is False
 
 
+def test_what_counts_is_how_idle_a_scan_found_it() -> None:
+    door = Door()
+    wire = Wire(door, f"{PRIVATE}?max_active_time=30s")
+    door.wait(65.0)
+    wire.raw('{"op":"ping"}')
+    for wait_s, over in ((35.0, False), (19.9, False), (0.1, True)):
+        door.wait(wait_s)
+        wire.session.push()
+        assert wire.session.over is over
+
+
 def test_a_wait_over_many_scans_is_one_scan() -> None:
     door = Door()
     wire = Wire(door)

@@ -35,8 +35,9 @@ class Idle:
         self._active_s = now_s
 
     def expired(self, now_s: float) -> bool:
-        """Whether a scan has found it idle for too long."""
+        """Whether the latest scan, if one was due since the last call, has found it idle for too long."""
         if now_s < self._scan_s:
             return False
-        self._scan_s += SCAN_S * (1 + (now_s - self._scan_s) // SCAN_S)
-        return now_s - self._active_s >= self._allowed_s
+        scanned_s = self._scan_s + SCAN_S * ((now_s - self._scan_s) // SCAN_S)
+        self._scan_s = scanned_s + SCAN_S
+        return scanned_s - self._active_s >= self._allowed_s

@@ -183,6 +183,19 @@ def test_a_hanging_stream_says_nothing_at_all_and_comes_back() -> None:
     play(run)
 
 
+def test_a_standing_hang_strikes_again_when_its_silence_ends() -> None:
+    async def run(it: Play) -> None:
+        it.fault("hang", value=1_000, count=0)
+        for hits in (1, 2, 3):
+            for number in range(4):
+                it.buy(f"{hits}-{number}")
+                assert await it.told(0.2) == []
+            assert it.hits() == [hits]
+            await asyncio.sleep(0.25)
+
+    play(run)
+
+
 def test_a_hanging_stream_can_still_be_dropped() -> None:
     async def run(it: Play) -> None:
         it.fault("hang")
@@ -375,7 +388,8 @@ async def test_over_http_a_handshake_fails() -> None:
         assert (await site.connect()).closed is False
 
 
-async def test_over_http_a_stopping_server_ends_its_streams() -> None:
+async def test_over_http_a_stopping_server_ends_its_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("simulator.web.SHUTDOWN_S", 60.0)
     site = Site()
     async with site:
         stream = await site.connect()

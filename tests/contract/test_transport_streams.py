@@ -9,7 +9,7 @@ import aiohttp.web
 import pytest
 
 from core.errors import Lost, NotSent
-from core.ports import StreamRequest
+from core.ports import Request, StreamRequest
 from tests.contract.transport_server import hang, serving, transport
 
 
@@ -81,3 +81,14 @@ async def test_a_websocket_that_does_not_answer_is_bounded() -> None:
     async with serving(hang) as server, transport() as sut:
         with pytest.raises(Lost):
             await sut.connect(StreamRequest(server.url.replace("http", "ws"), deadline_s=0.1))
+
+
+async def test_open_websockets_leave_requests_their_room_and_are_bounded_themselves() -> None:
+    async with websocket_server() as url, transport(connections=1, streams=2) as sut:
+        streams = [await sut.connect(StreamRequest(f"{url}/ws")) for _ in range(2)]
+        assert (await sut.send(Request("GET", url.replace("ws", "http"), deadline_s=1.0))).status == 404
+        with pytest.raises(Lost):
+            await sut.connect(StreamRequest(f"{url}/ws", deadline_s=0.1))
+        await streams[0].close()
+        await (await sut.connect(StreamRequest(f"{url}/ws", deadline_s=1.0))).close()
+        await streams[1].close()

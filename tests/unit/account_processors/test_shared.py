@@ -151,6 +151,28 @@ def test_closing_ends_what_is_under_way() -> None:
     assert virtual(scenario) == pytest.approx(0.1)
 
 
+class Part:
+    """Something that lasts."""
+
+    closed = 0
+
+    async def close(self) -> None:
+        self.closed += 1
+
+
+def test_lasting_parts_are_made_once_and_closed_with_what_shares_them() -> None:
+    async def scenario(clock: VirtualClock) -> None:
+        sut = VenueShared(clock)
+        part = sut.lasting("a", Part)
+        assert sut.lasting("a", Part) is part
+        assert sut.lasting("b", Part) is not part
+        for _ in range(2):
+            await sut.close()
+        assert part.closed == 1
+
+    virtual(scenario)
+
+
 def test_windows_of_the_address_are_one_for_all() -> None:
     async def scenario(clock: VirtualClock) -> None:
         sut = VenueShared(clock)

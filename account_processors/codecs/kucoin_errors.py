@@ -150,7 +150,7 @@ def cancelled(answer: Answer, client_id: str) -> None:
     try:
         accepted(answer, client_id)
     except (Ambiguous, OurFault) as error:
-        if error.code not in ORDER_GONE:
+        if error.code not in ORDER_GONE or answer.status >= 500:
             raise
 
 

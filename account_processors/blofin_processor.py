@@ -6,17 +6,16 @@ once; whatever its answer does not prove is `Ambiguous`. Fence: a request counts
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Collection, Mapping
 from decimal import Decimal
 
 from account_processors import Credentials, secret
-from account_processors.blofin_client import TRADING_LIMIT, VALID_MS, BloFinClient, pages, read
+from account_processors.blofin_client import TRADING_LIMIT, VALID_MS, BloFinClient, read
+from account_processors.blofin_lists import OrderLists
 from account_processors.budget import Priority
 from account_processors.codecs import blofin as codec
 from account_processors.codecs import blofin_errors as errors
-from account_processors.codecs import blofin_orders as orders
-from account_processors.codecs.orders import Execution, OrderRow, history, outcome
+from account_processors.codecs.orders import history
 from account_processors.codecs.wire import Row
 from account_processors.reading import together, usable
 from account_processors.sending import Leases, clock_problems, no_events, order_answer, setting_answer
@@ -59,17 +58,8 @@ MARGIN_MODE_MAX_AGE_S = 60.0
 PERMIT_MS = 5_000
 """A permit that is older serves no order: what it was planned on is out of date."""
 OVERLAP_S = 1.0
-CREATED_BEFORE_S = 60.0
-"""Orders are listed from this much before their executions."""
-LOOK_BACK_S = 7 * 86400.0
-"""How far back an order is looked for whose time of sending is not known."""
-SETTLING_S = 10.0
-"""An execution this young may stand in one list before its order stands in another."""
 MOST_LEVERAGES = 20
 """Contracts whose leverage one request may ask for (https://docs.blofin.com, GET Multiple Leverage)."""
-ORDERS_REMEMBERED = 20_000
-"""More than one read of the history can bring."""
-
 CAPABILITIES = Capabilities(
     venue="blofin",
     leverage=LeverageScope.PER_SYMBOL,
@@ -104,8 +94,7 @@ class BloFinProcessor:
         self._shared = shared
         self._leases = Leases(PERMIT_MS)
         self._mode_key = f"margin mode of {account}"
-        self._whose: OrderedDict[str, orders.Whose] = OrderedDict()
-        self._order_ids: OrderedDict[ClientId, str] = OrderedDict()
+        self._lists = OrderLists(self._client, shared, account)
 
     def __repr__(self) -> str:
         return f"BloFinProcessor({self.account})"
@@ -171,7 +160,7 @@ class BloFinProcessor:
             return codec.leverage(found[inst_id], symbol)
 
     async def open_orders(self) -> tuple[OpenOrder, ...]:
-        return tuple(row.open_order() for row in await self._listed("privateGetTradeOrdersPending", {}))
+        return tuple(row.open_order() for row in await self._lists.active())
 
     async def history(self, since: float) -> History:
         """Fills since `since` (ours), in our time; it may begin up to a second early: tell by `exec_id`.
@@ -179,32 +168,13 @@ class BloFinProcessor:
         No funding: the documentation has no list of it.
         """
         clock = self._client.venue_clock
-        start_s = clock.venue(since) - OVERLAP_S
-        found = await self._executions({"begin": str(int(start_s * 1000))})
-        await self._learn_owners(found, start_s)
-        return history(orders.owned(found, self._whose), (), clock.offset_s or 0.0)
+        listed = await self.instruments()
+        names = {symbol: instrument.venue_symbol for symbol, instrument in listed.items()}
+        found = await self._lists.executions(clock.venue(since) - OVERLAP_S, names)
+        return history(found, (), clock.offset_s or 0.0)
 
     async def find(self, symbol: Symbol, client_id: ClientId) -> OrderOutcome | None:
-        """Order detail, then the history, then executions; None only if none of them knows the order.
-
-        Where the detail is refused instead of answered, the active orders are asked in its place.
-        """
-        inst_id = (await self._instrument(symbol)).venue_symbol
-        found, since_s = await self._detail({"instId": inst_id, "clientOrderId": client_id})
-        if found is None:
-            found = await self._listed("privateGetTradeOrdersPending", {"instId": inst_id})
-        rows = {row.order_id: row for row in found if row.client_id == client_id}
-        if any(not row.final for row in rows.values()):
-            return outcome([*rows.values()], ())
-        begin_ms = int((since_s or self._client.venue_clock.now() - LOOK_BACK_S) * 1000)
-        listed = await self._listed("privateGetTradeOrdersHistory", {"instId": inst_id, "begin": str(begin_ms)})
-        rows = {row.order_id: row for row in listed if row.client_id == client_id} | rows
-        known = {*rows, self._order_ids.get(client_id, "")} - {""}
-        asked = (self._executions({"instId": inst_id, "orderId": order_id}) for order_id in sorted(known))
-        moved = [one for of_order in await together(*asked) for one in of_order if one.order_id in known]
-        for order_id in known:
-            self._remember(order_id, client_id)
-        return outcome([*rows.values()], moved)
+        return await self._lists.find((await self._instrument(symbol)).venue_symbol, client_id)
 
     def events(self) -> AsyncIterator[VenueEvent]:
         """Ends at once: `capabilities.private_stream` is false."""
@@ -246,17 +216,18 @@ class BloFinProcessor:
         if order.symbol not in known:
             raise Unavailable(f"the venue lists no {order.symbol}; nothing was sent, the engine plans again")
         body = codec.order_body(order, known[order.symbol].venue_symbol, client_id)
+        self._lists.sent(client_id, permit.nonce)
         call = self._client.call("privatePostTradeOrder", body, permit.nonce, lease)
         answer = await order_answer(call, client_id)
         order_id = errors.order_id(answer, client_id)
-        self._remember(order_id, client_id)
+        self._lists.acknowledged(order_id, client_id)
         return Ack(order_id, answer.received_at)
 
     async def cancel(self, symbol: Symbol, client_id: ClientId) -> None:
         """Returns when the cancel is accepted or nothing is left to cancel; what had filled, `find` tells."""
         query = {"instId": (await self._instrument(symbol)).venue_symbol, "clientOrderId": client_id}
-        if client_id in self._order_ids:
-            query["orderId"] = self._order_ids[client_id]
+        if (order_id := self._lists.order_id(client_id)) is not None:
+            query["orderId"] = order_id
         answer = await order_answer(self._client.call("privatePostTradeCancelOrder", query), client_id)
         errors.cancelled(answer, client_id)
 
@@ -310,60 +281,3 @@ class BloFinProcessor:
         found = await together(*(read(self._client.call(endpoint, query)) for query in queries))
         with usable("/account/batch-leverage-info"):
             return {name: row for _, payload in found for name, row in codec.leverages(payload).items()}
-
-    async def _listed(self, endpoint: str, query: Mapping[str, str]) -> list[OrderRow]:
-        """Every order of a list, and whose they are is remembered."""
-        found = await pages(self._client.call, endpoint, query, "orderId")
-        with usable(endpoint):
-            for payload in found:
-                for order_id, owner in orders.whose(payload).items():
-                    self._owned(order_id, owner)
-            return [row for payload in found for row in orders.order_rows(payload)]
-
-    async def _detail(self, query: Mapping[str, str]) -> tuple[list[OrderRow] | None, float | None]:
-        """The order of a lookup and when it was made (venue time); None: the answer says nothing of it."""
-        try:
-            answer, payload = await read(self._client.call("privateGetTradeOrderDetail", query))
-        except Unavailable as error:
-            if error.code in errors.SAYS_NOTHING_OF_AN_ORDER:
-                return None, None
-            raise
-        with usable(answer.place):
-            found = orders.detail(payload)
-            for row, owner, _ in found:
-                self._owned(row.order_id, owner)
-            made_s = min((made_s for _, _, made_s in found), default=None)
-            return [row for row, _, _ in found], None if made_s is None else made_s - CREATED_BEFORE_S
-
-    async def _executions(self, query: Mapping[str, str]) -> list[Execution]:
-        found = await pages(self._client.call, "privateGetTradeFillsHistory", query, "tradeId")
-        with usable("/trade/fills-history"):
-            return [one for payload in found for one in orders.executions(payload)]
-
-    async def _learn_owners(self, found: Collection[Execution], start_s: float) -> None:
-        """Finds out whose the orders of executions are: from the history of orders, then one by one.
-
-        Raises `Unavailable` where an order is not shown yet that may be ours.
-        """
-        if all(one.order_id in self._whose for one in found):
-            return
-        begin_ms = int((start_s - CREATED_BEFORE_S) * 1000)
-        await self._listed("privateGetTradeOrdersHistory", {"begin": str(begin_ms)})
-        listed = await self.instruments()
-        young_s = self._client.venue_clock.now() - SETTLING_S
-        for one in {one.order_id: one for one in found if one.order_id not in self._whose}.values():
-            if (instrument := listed.get(one.fill.symbol)) is not None:
-                await self._detail({"instId": instrument.venue_symbol, "orderId": one.order_id})
-            if one.order_id not in self._whose and one.fill.time > young_s:
-                raise Unavailable("blofin: an execution is listed whose order is not yet; the engine asks again")
-
-    def _remember(self, order_id: str, client_id: ClientId) -> None:
-        self._owned(order_id, orders.Whose(client_id))
-
-    def _owned(self, order_id: str, owner: orders.Whose) -> None:
-        self._whose[order_id] = owner
-        if owner.client_id is not None:
-            self._order_ids[owner.client_id] = order_id
-        for memory in (self._whose, self._order_ids):
-            while len(memory) > ORDERS_REMEMBERED:
-                memory.popitem(last=False)

@@ -33,13 +33,13 @@ def order_rows(payload: Row) -> list[OrderRow]:
     return [_order_row(row) for row in rows(payload, "data")]
 
 
-def detail(payload: Row) -> list[tuple[OrderRow, Whose, float]]:
-    """The order of `/trade/order-detail`, whose it is, and when it was made (venue time); none where there is none."""
+def detail(payload: Row) -> list[tuple[OrderRow, Whose]]:
+    """The order of `/trade/order-detail` and whose it is; none where the venue knows no such order."""
     data = payload.get("data")
     if data in (None, {}, [], ""):
         return []
     row = table(data[0] if isinstance(data, list) and len(data) == 1 else data, "data")
-    return [(_order_row(row), _whose(row), epoch_s(row, "createTime"))]
+    return [(_order_row(row), _whose(row))]
 
 
 def _order_row(row: Row) -> OrderRow:

@@ -272,15 +272,21 @@ def test_absence_is_not_concluded_from_a_lookup_that_failed(failing: int) -> Non
     run("memory", scenario)
 
 
-@pytest.mark.parametrize("failing", [1, 2, 3])
-def test_an_order_is_not_final_by_a_lookup_that_failed(failing: int) -> None:
+@pytest.mark.parametrize(("later_s", "failing"), [(0, 1), (0, 2), (0, 3), (70, 1), (70, 2), (70, 3)])
+def test_an_order_is_not_final_by_a_lookup_that_failed(later_s: float, failing: int) -> None:
     async def scenario(bench: Bench) -> None:
         mine = bench.next_id()
+        bench.fault("partial_fill", "order_create", "0.5")
         await bench.place(order("12"), mine)
+        await asyncio.sleep(later_s)
         bench.recorder.sent.clear()
         bench.recorder.lose = failing
         with pytest.raises(Unavailable):
             await bench.adapter.find(BTC, mine)
+        found = await bench.adapter.find(BTC, mine)
+        assert found is not None
+        assert (found.status, found.filled) == (OrderStatus.DONE, D(6))
+        assert found.fee is not None
 
     run("memory", scenario)
 

@@ -232,9 +232,10 @@ class _Talk(Generic[T]):
         while True:
             await self._send()
             now_s = self._clock.monotonic()
-            if now_s - self._heard_s >= habits.silent_after_s:
+            # Compared as sums, like `wake_s`: a difference may round to just below what the sum has reached.
+            if now_s >= self._heard_s + habits.silent_after_s:
                 raise Lost(f"the venue has been silent for {now_s - self._heard_s:.0f} s")
-            if self._up_s is None and now_s - self._opened_s >= habits.ready_within_s:
+            if self._up_s is None and now_s >= self._opened_s + habits.ready_within_s:
                 raise Lost(f"the venue did not complete login and subscription within {habits.ready_within_s:g} s")
             if now_s >= ping_s:
                 ping_s = now_s + habits.ping_every_s

@@ -11,7 +11,7 @@ import os
 import random
 import selectors
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -27,11 +27,15 @@ class SystemClock:
         return time.monotonic()
 
 
+RESOLUTION_S = 1e-6
+
+
 class _JumpingSelector(selectors.BaseSelector):
     """A selector with nothing to watch: instead of waiting it moves the loop's time forward."""
 
     def __init__(self) -> None:
         self.now_s = 0.0
+        self.next_timer_s: Callable[[], float | None] = lambda: None
         self._keys: dict[int, selectors.SelectorKey] = {}
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
@@ -47,6 +51,9 @@ class _JumpingSelector(selectors.BaseSelector):
         if timeout is None:
             raise RuntimeError("virtual time stands still: every task waits for something that no timer will bring")
         self.now_s += max(timeout, 0.0)
+        next_s = self.next_timer_s()
+        if next_s is not None and self.now_s < next_s <= self.now_s + RESOLUTION_S:
+            self.now_s = next_s  # asyncio runs it now: whoever it wakes must not find its instant still ahead
         return []
 
     def get_map(self) -> Any:
@@ -59,12 +66,17 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._jumping = _JumpingSelector()
         super().__init__(self._jumping)
+        self._jumping.next_timer_s = self._next_timer_s
         # asyncio runs timers due within this; the machine's nanosecond is lost in rounding after half a year of
         # virtual time, and a timer that is exactly due would then never run.
-        self._clock_resolution = 1e-6
+        self._clock_resolution = RESOLUTION_S
 
     def time(self) -> float:
         return self._jumping.now_s
+
+    def _next_timer_s(self) -> float | None:
+        timers: list[asyncio.TimerHandle] = self._scheduled  # type: ignore[attr-defined]  # no public way to ask
+        return timers[0].when() if timers else None
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:  # type: ignore[override]  # generic stub
         raise RuntimeError("a virtual loop runs no threads; inject the blocking operation instead")

@@ -29,6 +29,7 @@ from core.execution.pacing import Pacing
 from core.execution.reads import InFlight, PositionReads
 from core.memory import AccountMemory, fold, snapshot_records
 from core.ports import AccountLock, AccountProcessor, Clock, Entropy
+from core.records import Intent
 
 DETAILS_FRESH_S = 3600.0
 RECENT_POSITIONS_S = 35.0
@@ -250,6 +251,10 @@ class Account:
         while self.increases and self.increases[0] <= horizon:
             self.increases.popleft()
         return len(self.increases)
+
+    def is_open(self, intent: Intent) -> bool:
+        """Whether an intent is still unresolved: a push may have settled it while an answer was waited for."""
+        return any(other.number == intent.number for other in self.memory.of(intent.order.symbol).intents)
 
     # --- what was seen ------------------------------------------------------------------------------------------------
 

@@ -64,6 +64,8 @@ async def _look_up(account: Account, intent: Intent, view: SymbolView) -> None:
     except (Unavailable, Rejected, OurFault) as error:
         account.trouble(symbol, f"order {intent.client_id} could not be looked up ({error}); asking again")
         return
+    if not account.is_open(intent):
+        return
     if outcome is None:
         _absent(account, intent, view, asked_at)
         return

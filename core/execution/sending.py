@@ -131,7 +131,7 @@ async def _place(account: Account, intent: Intent, permit: Permit) -> Sent:
         return Sent.REJECTED
     account.record("ACKED", symbol=symbol, n=intent.number, order_id=ack.order_id)
     account.tell(OrderAcked, symbol=symbol, client_id=intent.client_id, order_id=ack.order_id)
-    if ack.outcome is not None and ack.outcome.final:
+    if ack.outcome is not None and ack.outcome.final and account.is_open(intent):
         account.record(
             "RESOLVED", symbol=symbol, n=intent.number, filled=plain(ack.outcome.filled), seq=ack.outcome.seq
         )

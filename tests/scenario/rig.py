@@ -124,6 +124,7 @@ def settings_for(
     weight: str = "0.5",
     leverage: str = "3",
     policy: Policy | None = None,
+    venue: str = "bybit",
 ) -> Settings:
     """One source (tradingview, identity mapping) with `weight` on every symbol."""
     policy = policy or Policy()
@@ -131,7 +132,7 @@ def settings_for(
         weights={s: SymbolWeights(s, Decimal(leverage), {TV: Decimal(weight)}) for s in symbols},
         mappings={TV: {s: s for s in symbols}},
         sources={TV: SourceSettings(entry_max_age_s=600.0)},
-        accounts={a: AccountSettings(a, "bybit", a.removeprefix("bybit-"), policy=policy) for a in accounts},
+        accounts={a: AccountSettings(a, venue, a.removeprefix(f"{venue}-"), policy=policy) for a in accounts},
         policy=policy,
     )
 
@@ -160,22 +161,26 @@ class Rig:
         accounts: int = 1,
         policy: Policy | None = None,
         compact_bytes: int = COMPACT_BYTES,
+        streams: bool = True,
+        venue: str = "bybit",
     ) -> None:
+        self.venue = venue
         self.loop = VirtualLoop()
         self.clock = VirtualClock(self.loop)
         self.sim: MemoryWorld = build_memory_world(
-            self.clock, seed=seed, venues=["bybit"], accounts={"bybit": accounts}, rtt_s=rtt_s
+            self.clock, seed=seed, venues=[venue], accounts={venue: accounts}, rtt_s=rtt_s
         )
         self.disk = SimulatedFileOps(seed)
         self.events: list[Event] = []
         self.published = Published()
         self.signals = GivenSignals()
-        names = list(self.sim.credentials["bybit"])
-        self.ids = {name: AccountId(f"bybit-{name}") for name in names}
-        self.settings = GivenSettings(settings_for(list(self.ids.values()), policy=policy))
+        names = list(self.sim.credentials[venue])
+        self.ids = {name: AccountId(f"{venue}-{name}") for name in names}
+        self.settings = GivenSettings(settings_for(list(self.ids.values()), policy=policy, venue=venue))
         self._seed = seed
         self._boots = 0
         self._compact_bytes = compact_bytes
+        self._streams = streams
         self.lock = HeldLock()
         self.boot()
 
@@ -188,14 +193,14 @@ class Rig:
         shared = VenueShared(self.clock)
         accounts = []
         for name, account in self.ids.items():
-            processor = load("bybit")(
+            processor = load(self.venue)(
                 account,
-                self.sim.credentials["bybit"][name],
+                self.sim.credentials[self.venue][name],
                 self.sim.transport,
                 self.clock,
                 entropy,
-                self.sim.credentials["bybit"][name]["base_url"],
-                None,
+                self.sim.credentials[self.venue][name]["base_url"],
+                self.sim.credentials[self.venue][name]["ws_url"],
                 shared,
             )
             accounts.append(Account(account, processor, self.clock, entropy, self.events.append, self._compact_bytes))
@@ -268,7 +273,7 @@ class Rig:
 
     def venue_ledger(self) -> Mapping[str, Any]:
         whole: Any = self.sim.admin.ledger()
-        found: Mapping[str, Any] = whole["venues"]["bybit"]
+        found: Mapping[str, Any] = whole["venues"][self.venue]
         return found
 
     def position(self, symbol: Symbol, account: str = "main") -> Decimal:
@@ -298,4 +303,4 @@ async def opened(rig: Rig, depth: str = "0.5") -> Decimal:
 
 
 def manual(rig: Rig, quantity: str, kind: str = "manual") -> None:
-    rig.sim.admin.position({"venue": "bybit", "account": "main", "symbol": BTC, "quantity": quantity, "kind": kind})
+    rig.sim.admin.position({"venue": rig.venue, "account": "main", "symbol": BTC, "quantity": quantity, "kind": kind})

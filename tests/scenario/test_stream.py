@@ -1,0 +1,103 @@
+"""The private stream: it spares reads, proves fills and wakes the loop; it never beats a read."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from core.events import OrderAcked, PositionVerified
+from tests.scenario.rig import BTC, Rig, manual
+
+RTT_S = 0.08
+
+
+def streamed(story: Callable[[Rig], Awaitable[None]]) -> None:
+    """Runs a story on an engine whose stream is up and anchored, with a BTC position open."""
+    rig = Rig(rtt_s=RTT_S)
+
+    async def scene() -> None:
+        async with rig.executor.streaming():
+            rig.signal(BTC, "0.4")
+            await rig.settle()
+            await asyncio.sleep(2)
+            rig.signal(BTC, "0.5")
+            await rig.settle()
+            await asyncio.sleep(6)
+            await rig.settle()
+            await story(rig)
+
+    rig.run(scene())
+
+
+def arm(rig: Rig, kind: str, **more: Any) -> None:
+    rig.sim.admin.fault({"venue": "bybit", "match": "stream", "kind": kind, **more})
+
+
+def test_a_primed_change_is_acked_and_verified_after_one_round_trip() -> None:
+    async def story(rig: Rig) -> None:
+        began, requests = rig.clock.time(), rig.venue_ledger()["requests"]["total"]
+        rig.signal(BTC, "0.25")
+        seen = len(rig.events)
+        await rig.cycle()
+        new = rig.events[seen:]
+        acked = max(e.at for e in new if isinstance(e, OrderAcked))
+        verified = max(e.at for e in new if isinstance(e, PositionVerified))
+        assert acked - began <= 1.1 * RTT_S
+        assert verified - began <= 1.2 * RTT_S
+        assert rig.position(BTC) == rig.target(BTC)
+        assert rig.venue_ledger()["requests"]["total"] - requests <= 2
+
+    streamed(story)
+
+
+def test_a_manual_trade_wakes_the_loop_and_is_drift_at_once() -> None:
+    async def story(rig: Rig) -> None:
+        stop = asyncio.Event()
+        engine = asyncio.ensure_future(rig.executor.run(stop))
+        await asyncio.sleep(3)
+        manual(rig, "0.05")
+        await asyncio.sleep(1)
+        assert rig.states()[BTC][0] == "DRIFTED"
+        stop.set()
+        await engine
+
+    streamed(story)
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        ("ws_gap", {"count": 0}),
+        ("ws_duplicate", {"count": 0}),
+        ("hang", {"count": 1}),
+        ("reset", {"count": 1}),
+        ("delay_ms", {"count": 0, "value": 3000}),
+    ],
+)
+def test_a_stream_that_lies_or_stalls_changes_no_outcome(kind: str, more: dict[str, Any]) -> None:
+    async def story(rig: Rig) -> None:
+        arm(rig, kind, **more)
+        for depth in ("0.25", "-0.5", "0", "0.5"):
+            rig.signal(BTC, depth)
+            await rig.settle()
+            assert rig.position(BTC) == rig.target(BTC)
+        assert rig.highest(BTC) <= Decimal("0.116")
+
+    streamed(story)
+
+
+def test_a_silent_stream_does_not_hide_a_manual_trade_for_long() -> None:
+    async def story(rig: Rig) -> None:
+        arm(rig, "ws_gap", count=0)
+        manual(rig, "0.3")
+        for _ in range(3):
+            await rig.cycle()
+            await asyncio.sleep(3)
+        assert rig.states()[BTC][0] == "DRIFTED"
+        assert rig.position(BTC) == rig.target(BTC)
+
+    streamed(story)

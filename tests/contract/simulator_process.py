@@ -29,12 +29,13 @@ class Simulator:
     ws_url: str
     admin_url: str
     accounts: Mapping[str, Mapping[str, str]]
+    venue: str = "bybit"
 
     def ledger(self, account: str) -> Any:
-        return self._admin("GET", "ledger")["venues"]["bybit"]["accounts"][account]
+        return self._admin("GET", "ledger")["venues"][self.venue]["accounts"][account]
 
     def requests(self) -> Any:
-        return self._admin("GET", "ledger")["venues"]["bybit"]["requests"]
+        return self._admin("GET", "ledger")["venues"][self.venue]["requests"]
 
     def post(self, path: str, **body: object) -> Any:
         return self._admin("POST", path, body)
@@ -51,28 +52,30 @@ class Simulator:
 
 
 @contextmanager
-def simulator(first_port: int, last_port: int, accounts: int, rtt_ms: int = 0) -> Iterator[Simulator]:
-    """Bybit with `accounts` accounts on the first free ports of the range. Stopped at the end, whatever happens."""
+def simulator(
+    first_port: int, last_port: int, accounts: int, rtt_ms: int = 0, venue: str = "bybit"
+) -> Iterator[Simulator]:
+    """One venue with `accounts` accounts on the first free ports of the range. Stopped at the end, whatever happens."""
     # Workers that run in parallel begin at different places of the range.
     turn = int("".join(filter(str.isdigit, os.environ.get("PYTEST_XDIST_WORKER", "0"))) or 0)
     places = list(range(first_port, last_port - PORTS_EACH + 1, PORTS_EACH))
     for number in range(len(places)):
-        process = start(places[(turn + number) % len(places)], accounts, rtt_ms)
+        process = start(places[(turn + number) % len(places)], accounts, rtt_ms, venue)
         try:
             line = ready_line(process)
             if line:
                 fields = json.loads(line)
                 accounts_by_name = {it["name"]: it for it in fields["accounts"]}
-                yield Simulator(fields["base_url"], fields["ws_url"], fields["admin_url"], accounts_by_name)
+                yield Simulator(fields["base_url"], fields["ws_url"], fields["admin_url"], accounts_by_name, venue)
                 return
         finally:
             stop(process)
     raise AssertionError(f"every port from {first_port} to {last_port} is taken")
 
 
-def start(port: int, accounts: int, rtt_ms: int) -> subprocess.Popen[bytes]:
+def start(port: int, accounts: int, rtt_ms: int, venue: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "simulator.server", "--seed", "7", "--port-base", str(port), "--quiet"]
-    command += ["--venues", "bybit", "--accounts", f"bybit={accounts}", "--rtt-ms", str(rtt_ms)]
+    command += ["--venues", venue, "--accounts", f"{venue}={accounts}", "--rtt-ms", str(rtt_ms)]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
 
 

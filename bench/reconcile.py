@@ -115,16 +115,17 @@ async def run(args: argparse.Namespace) -> dict[str, Any]:
             seen = Seen()
             progress("reconcile: a cold cycle, then warm ones")
             engine = compose(world.home, world.credentials(), seen)
-            cold = await measure(world, engine, seen, DEPTHS[0])
-            warm = []
-            for number in range(WARM_CYCLES):
+            async with engine.executor.streaming():
+                cold = await measure(world, engine, seen, DEPTHS[0])
+                warm = []
+                for number in range(WARM_CYCLES):
+                    await asyncio.sleep(SETTLE_S)
+                    warm.append(await measure(world, engine, seen, DEPTHS[(number + 1) % 2]))
                 await asyncio.sleep(SETTLE_S)
-                warm.append(await measure(world, engine, seen, DEPTHS[(number + 1) % 2]))
-            await asyncio.sleep(SETTLE_S)
-            for account in engine.executor.accounts:
-                account.details.clear()
-            world.forget_shared(engine)
-            uncached = await measure(world, engine, seen, DEPTHS[(WARM_CYCLES + 1) % 2])
+                for account in engine.executor.accounts:
+                    account.details.clear()
+                world.forget_shared(engine)
+                uncached = await measure(world, engine, seen, DEPTHS[(WARM_CYCLES + 1) % 2])
             await engine.aclose()
             await asyncio.sleep(SETTLE_S)
             progress("reconcile: one request after another")

@@ -63,6 +63,21 @@ def account_mode(call: Call) -> Json:
     return {"selfAccountMode": "CLASSIC", "unifiedSubAccount": [], "classicSubAccount": []}
 
 
+def margin_symbols(call: Call) -> Json:
+    """The spot markets with cross margin: none. Asked by clients that know both markets."""
+    return {"timestamp": call.now_ms(), "items": []}
+
+
+def isolated_symbols(call: Call) -> list[Json]:
+    """The spot markets with isolated margin: none."""
+    return []
+
+
+def high_frequency(call: Call) -> bool:
+    """Whether the spot side has a high-frequency wallet: it has no side at all."""
+    return False
+
+
 # --- modes and leverage -----------------------------------------------------------------------------------------------
 
 

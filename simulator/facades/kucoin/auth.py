@@ -11,7 +11,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Mapping
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_plus
 
 from simulator.exchange import Exchange
 from simulator.facades.kucoin.codes import (
@@ -55,7 +55,7 @@ def authenticate(
     if headers.get(VERSION) not in VERSIONS or not equal(phrase, headers[PASSPHRASE]):
         raise Refusal(BAD_PHRASE)
     raw = f"{target.path}?{target.query}" if target.query else target.path
-    spellings = {raw, unquote(raw)}
+    spellings = {raw, unquote(raw), unquote_plus(raw)}
     signed = (f"{headers[TIMESTAMP]}{target.method}{one}".encode(errors="surrogateescape") + body for one in spellings)
     if not any(equal(sealed(keys.api_secret, text), headers[SIGNATURE]) for text in signed):
         raise Refusal(BAD_SIGNATURE)

@@ -45,6 +45,7 @@ class Route:
 ROUTES: Mapping[str, Route] = {
     "GET /api/v1/timestamp": Route(public.timestamp, 2),
     "GET /api/v1/status": Route(public.status, 4),
+    "GET /api/v3/currencies": Route(public.currencies, 3),
     "GET /api/v1/contracts/active": Route(public.active, 3, PUBLIC, Match.INSTRUMENTS),
     "GET /api/v1/contracts/{}": Route(public.one_contract, 3, PUBLIC, Match.PRICES),
     "GET /api/v1/ticker": Route(public.ticker, 2, PUBLIC, Match.PRICES),
@@ -56,6 +57,9 @@ ROUTES: Mapping[str, Route] = {
     "GET /api/v1/funding-rate/{}/current": Route(public.funding_rate, 2),
     "GET /api/v1/contract/funding-rates": Route(public.funding_rates, 5),
     "GET /api/ua/v1/account/mode": Route(account.account_mode, 30, READS),
+    "GET /api/v3/margin/symbols": Route(account.margin_symbols, 3, READS),
+    "GET /api/v1/hf/accounts/opened": Route(account.high_frequency, 2, READS),
+    "GET /api/v1/isolated/symbols": Route(account.isolated_symbols, 3, READS),
     "GET /api/v1/account-overview": Route(account.overview, 5, READS, Match.EQUITY),
     "GET /api/v1/trade-fees": Route(account.fees, 3, READS),
     "GET /api/v1/positions": Route(account.positions, 2, READS, Match.POSITIONS),

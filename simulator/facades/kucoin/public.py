@@ -36,6 +36,16 @@ def status(call: Call) -> Json:
     return {"msg": "", "status": "open"}
 
 
+def currencies(call: Call) -> list[Json]:
+    """The currencies contracts settle in. A spot endpoint, asked by clients that know both markets."""
+    names = sorted({it.instrument.settle for it in call.exchange.listings()})
+    shared = {"precision": 8, "confirms": None, "contractAddress": None, "isMarginEnabled": False}
+    return [
+        {"currency": name, "name": name, "fullName": name, **shared, "isDebitEnabled": False, "chains": []}
+        for name in names
+    ]
+
+
 # --- contracts --------------------------------------------------------------------------------------------------------
 
 

@@ -216,8 +216,7 @@ class _Talk(Generic[T]):
             for task in tasks:
                 task.cancel()
             ends = await asyncio.gather(*tasks, return_exceptions=True)
-        failures = [end for end in ends if isinstance(end, Exception)]
-        raise next((failure for failure in failures if isinstance(failure, Denied)), failures[0])
+        raise next(end for end in ends if isinstance(end, Exception))  # what was read says more than what was not sent
 
     async def _read(self) -> None:
         while True:

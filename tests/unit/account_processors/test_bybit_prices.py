@@ -250,7 +250,7 @@ def test_a_dead_stream_says_nothing_and_comes_back_with_all_its_symbols() -> Non
         assert await at.asked(BTC)
         await asyncio.sleep(1.5)
         assert at.venue.topics == [("subscribe", "tickers.BTCUSDT"), ("subscribe", "tickers.ETHUSDT")]
-        at.venue.tell(BTC, {"markPrice": "60000"}, "delta")  # of a snapshot that died with the connection
+        at.venue.tell(BTC, {"markPrice": "50100"}, "delta")  # of a snapshot that died with the connection
         await asyncio.sleep(0.1)
         assert await at.asked(BTC)
         at.venue.tell(BTC, WHOLE)
@@ -310,7 +310,7 @@ def test_symbols_are_followed_while_they_are_asked_for() -> None:
             await at.adapter.prices([BTC])
             await asyncio.sleep(1)
         assert at.venue.topics == [("unsubscribe", "tickers.ETHUSDT")]
-        at.venue.tell(ETH, {"markPrice": "60000"}, "delta")  # was under way
+        at.venue.tell(ETH, {"markPrice": "50100"}, "delta")  # was under way
         await asyncio.sleep(0.1)
         assert await at.asked(ETH)
         await asyncio.sleep(1.1)

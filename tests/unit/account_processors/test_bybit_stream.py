@@ -36,13 +36,14 @@ class Bybit(Venue):
         super().__init__(clock, friendly)
         self.requests: list[str] = []
         self.unreachable = ""
+        self.info = "account_isolated"
 
     async def send(self, request: Request) -> Response:
         url = urlsplit(request.url)
         self.requests.append(f"{url.path}?{url.query}")
         if url.path == self.unreachable:
             raise NotSent("connection refused")
-        names = {"/v5/market/instruments-info": "instruments", "/v5/account/info": "account_isolated"}
+        names = {"/v5/market/instruments-info": "instruments", "/v5/account/info": self.info}
         body = json.loads((GOLDEN / f"{names.get(url.path, 'empty')}.json").read_text())
         if url.path == "/v5/market/instruments-info":
             body["result"]["nextPageCursor"] = ""
@@ -299,6 +300,19 @@ def test_positions_carry_the_margin_mode_once_it_is_known() -> None:
     followed(scenario)
 
 
+def test_a_margin_mode_that_cannot_be_read_is_unknown_and_ends_nothing() -> None:
+    async def scenario(at: Bench) -> None:
+        at.venue.info = "empty"
+        await at.adapter.positions()
+        at.venue.line.say(at.venue.message("position", POSITION))
+        await asyncio.sleep(0.1)
+        assert at.words() == ["stream_up", "BTCUSDT"]
+        assert at.got[-1].position is not None
+        assert at.got[-1].position.margin_mode is None
+
+    followed(scenario)
+
+
 def test_a_position_of_another_settle_coin_makes_that_coin_part_of_a_complete_read() -> None:
     async def scenario(at: Bench) -> None:
         async def coins_read() -> int:
@@ -351,13 +365,20 @@ def test_the_capability_says_whether_there_is_a_stream() -> None:
 
 
 def test_connections_of_one_address_stay_below_the_venues_limit() -> None:
-    async def main(clock: VirtualClock) -> None:
-        wiring = Wiring("bybit-main", "", Venue(clock), clock, VenueShared(clock), 5.0)
+    async def scenario(at: Bench) -> None:
+        wiring = Wiring("bybit-main", "", at.venue, at.clock, at.shared, 5.0)
         for _ in range(CONNECTIONS[0]):
             await connection_room(wiring)
         with pytest.raises(Unavailable, match="websocket connections"):
             await connection_room(wiring)
-        await asyncio.sleep(CONNECTIONS[1] + 1)
-        await connection_room(wiring)
+        following = asyncio.create_task(at.follow())
+        await at.adapter.prices([BTC])
+        await asyncio.sleep(CONNECTIONS[1] - 10)
+        assert at.venue.lines == []
+        assert all("websocket connections" in word for word in at.words())
+        await asyncio.sleep(60)
+        assert {request.url.rpartition("/")[2] for request in at.venue.asked} == {"private", "linear"}
+        following.cancel()
+        await at.shared.close()
 
-    virtual(main)
+    bench(scenario)

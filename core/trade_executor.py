@@ -18,7 +18,15 @@ from core.errors import Denied, Unavailable
 from core.events import CycleDone, EquityRead, SymbolSettled
 from core.execution import commands, preflight
 from core.execution.account import Account, SymbolOutcome
-from core.execution.context import CycleContext, account_holds, admission_of, settings_of, symbols_of, wanted_by
+from core.execution.context import (
+    CycleContext,
+    account_holds,
+    admission_of,
+    market_due,
+    settings_of,
+    symbols_of,
+    wanted_by,
+)
 from core.execution.opening import Opener, recover
 from core.execution.pacing import Pace, delay_s
 from core.execution.projecting import Projector, Publisher
@@ -146,18 +154,19 @@ class TradeExecutor:
         return True
 
     async def _reconcile(self, account: Account, version: Version) -> dict[Symbol, SymbolOutcome]:
-        """All symbols of one account, under its semaphore."""
+        """All symbols of one account, under its semaphore, those first for which something is due."""
         symbols = sorted(symbols_of(account, version.settings))
         if version.halt == "FLATTEN_ALL" and account.latest is not None:
             symbols = sorted({*symbols, *(s for s, p in account.latest.by_symbol.items() if p.contracts)})
         wants = {symbol: wanted_by(account, version, symbol, version.halt) for symbol in symbols}
         mine = settings_of(account, version)
+        due = [symbol for symbol in symbols if market_due(account, symbol, wants[symbol])]
         stream = self._streams.get(account.id)
         context = CycleContext(
             account=account,
             newest=lambda: self.weight_config,
             halt=self.signal_manager.halt,
-            facts=CycleFacts(account.processor, symbols, stream.equity() if stream else None),
+            facts=CycleFacts(account.processor, symbols, due, stream.equity() if stream else None),
             admission=admission_of(account, wants, mine.policy if mine else Policy()),
             stream=stream,
         )
@@ -168,7 +177,8 @@ class TradeExecutor:
                 return await self.process_symbol(context, symbol)
 
         account.read_failed = None
-        done = await asyncio.gather(*(bounded(symbol) for symbol in symbols), self._refresh_equity(context))
+        ordered = sorted(symbols, key=lambda symbol: (symbol not in due, symbol))
+        done = await asyncio.gather(*(bounded(symbol) for symbol in ordered), self._refresh_equity(context))
         self._count_failed_reads(account)
         return {outcome.symbol: outcome for outcome in done if outcome is not None} | _unconfigured(account, symbols)
 

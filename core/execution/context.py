@@ -137,6 +137,16 @@ def admission_of(account: Account, wants: Mapping[Symbol, Wanted | None], policy
     return admit(candidates, policy.max_total_margin)
 
 
+def market_due(account: Account, symbol: Symbol, wanted: Wanted | None) -> bool:
+    """Whether the symbol's market will be needed: something is to be sized, under way, or not where it should be."""
+    memory = account.memory.of(symbol)
+    if symbol in account.adopting:
+        return False
+    if wanted is not None and needs_size(wanted, memory.sized):
+        return True
+    return memory.sized is not None and (memory.stored != memory.baseline or bool(memory.intents))
+
+
 def symbols_of(account: Account, settings: Settings | None) -> set[Symbol]:
     """Symbols a cycle works on: the account's configured ones, and every one it remembers a size or an intent of."""
     mine = settings.accounts.get(account.id) if settings else None

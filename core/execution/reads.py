@@ -98,15 +98,24 @@ class Once(Generic[T]):
 
 
 class CycleFacts:
-    """What one cycle of one account reads besides positions: one equity snapshot, one batch of prices, instruments.
+    """What one cycle of one account reads besides positions: one equity snapshot, prices in batches, instruments.
 
-    `equity` is a snapshot fresh enough to use as it is (None: it is read).
+    Prices are asked for in one batch of the symbols that are `due`, and in another of all `symbols` should one of the
+    others turn out to need its price. `equity` is a snapshot fresh enough to use as it is (None: it is read).
     """
 
-    def __init__(self, processor: AccountProcessor, symbols: Collection[Symbol], equity: Equity | None = None) -> None:
+    def __init__(
+        self,
+        processor: AccountProcessor,
+        symbols: Collection[Symbol],
+        due: Collection[Symbol],
+        equity: Equity | None = None,
+    ) -> None:
+        self._due = frozenset(due)
         self._known_equity = equity
         self._equity = Once(processor.equity)
-        self._prices = Once(lambda: processor.prices(symbols))
+        self._due_prices = Once(lambda: processor.prices(due))
+        self._all_prices = Once(lambda: processor.prices(symbols))
         self._instruments = Once(processor.instruments)
         self._processor = processor
 
@@ -118,7 +127,7 @@ class CycleFacts:
 
     async def price(self, symbol: Symbol, newer_than: float = 0.0) -> Price | None:
         """The cycle's price, or a new one when that is older than `newer_than`; None where the venue gives none."""
-        prices: Mapping[Symbol, Price] = await self._prices.get()
+        prices: Mapping[Symbol, Price] = await (self._due_prices if symbol in self._due else self._all_prices).get()
         price = prices.get(symbol)
         if price is not None and price.at < newer_than:
             price = (await self._processor.prices([symbol])).get(symbol)

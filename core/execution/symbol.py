@@ -32,7 +32,14 @@ from core.domain import Symbol as SymbolName
 from core.errors import Denied, Unavailable, VenueError
 from core.events import GenerationSized, StepDone
 from core.execution.account import SymbolOutcome
-from core.execution.context import CycleContext, account_holds, settings_of, symbol_holds, wanted_by
+from core.execution.context import (
+    CycleContext,
+    account_holds,
+    market_due,
+    settings_of,
+    symbol_holds,
+    wanted_by,
+)
 from core.execution.explaining import Explainer
 from core.execution.market import MarketView, leverage_of, limit_holds, look
 from core.execution.pacing import Pace
@@ -121,11 +128,11 @@ class SymbolCycle:
         version, halt = context.newest(), context.halt()
         wanted = wanted_by(account, version, self._symbol, halt)
         market: asyncio.Task[None] | None = None
-        due = self._needs_market(wanted) or self._sent
-        if self._needs_market(wanted):
+        unseen = self._market is None and market_due(account, self._symbol, wanted)
+        if unseen:
             market = asyncio.get_running_loop().create_task(self._look_at_market())
         try:
-            positions = await self._positions(due)
+            positions = await self._positions(unseen or self._sent)
         finally:
             if market is not None:
                 await market
@@ -157,14 +164,6 @@ class SymbolCycle:
         if self._context.stream is not None:
             self._context.stream.anchor(positions)
         return positions
-
-    def _needs_market(self, wanted: Wanted | None) -> bool:
-        memory = self._memory
-        if self._market is not None or self._symbol in self._account.adopting:
-            return False
-        if wanted is not None and needs_size(wanted, memory.sized):
-            return True
-        return memory.sized is not None and (memory.stored != memory.baseline or bool(memory.intents))
 
     async def _look_at_market(self) -> None:
         """Market and leverage at once; a Denied read is raised by the positions read as well."""

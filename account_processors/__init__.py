@@ -18,7 +18,13 @@ from core.ports import AccountProcessor, Clock, Entropy, Transport
 if TYPE_CHECKING:
     from account_processors.shared import VenueShared
 
-REGISTRY: Mapping[str, str] = MappingProxyType({"bybit": "account_processors.bybit_processor:BybitProcessor"})
+REGISTRY: Mapping[str, str] = MappingProxyType(
+    {
+        "bybit": "account_processors.bybit_processor:BybitProcessor",
+        "blofin": "account_processors.blofin_processor:BloFinProcessor",
+        "kucoin": "account_processors.kucoin_processor:KucoinProcessor",
+    }
+)
 """Venue -> "module:Class" of its `ProcessorFactory`."""
 
 

@@ -115,6 +115,8 @@ class VenueKind:
 
 REGISTRY: Mapping[str, str] = {
     "bybit": "simulator.facades.bybit:VENUE",
+    "blofin": "simulator.facades.blofin:VENUE",
+    "kucoin": "simulator.facades.kucoin:VENUE",
 }
 """Venue -> "module:name" of its `VenueKind`."""
 

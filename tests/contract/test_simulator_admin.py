@@ -21,6 +21,7 @@ import aiohttp
 import pytest
 
 from core.clock import SystemClock
+from simulator.facades import served
 from simulator.server import PORTS
 from simulator.web import Server
 from simulator.world import World, build_world
@@ -227,12 +228,14 @@ def stopping() -> Iterator[list[subprocess.Popen[str]]]:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_process_life(tmp_path: Path, stopping: list[subprocess.Popen[str]], number: signal.Signals) -> None:
     base, ready = free_base(), tmp_path / "state" / "simulator.jsonl"
-    process = run("--seed", "7", "--port-base", str(base), "--accounts", "bybit=3", "--ready-file", str(ready))
+    one = ("--venues", "bybit", "--accounts", "bybit=3")
+    process = run("--seed", "7", "--port-base", str(base), *one, "--ready-file", str(ready))
     stopping.append(process)
     assert process.stdout is not None
-    line = process.stdout.readline()
-    assert ready.read_text() == line
-    shown = json.loads(line)
+    lines = [process.stdout.readline() for _ in served()]
+    assert ready.read_text() == "".join(lines)
+    assert [json.loads(line)["venue"] for line in lines] == list(served())
+    shown = json.loads(lines[0])
     assert set(shown) == {"venue", "base_url", "ws_url", "admin_url", "accounts"}
     assert (shown["venue"], shown["base_url"], shown["ws_url"], shown["admin_url"]) == (
         "bybit",
@@ -253,13 +256,14 @@ def test_process_tells_pm2_and_goes_with_it(stopping: list[subprocess.Popen[str]
     ours, its = socket.socketpair()
     with ours, its:
         environ = {**os.environ, "NODE_CHANNEL_FD": str(its.fileno())}
-        process = run("--port-base", str(free_base()), environ=environ, descriptors=(its.fileno(),))
+        one = ("--port-base", str(free_base()), "--venues", "bybit")
+        process = run(*one, environ=environ, descriptors=(its.fileno(),))
         stopping.append(process)
         its.close()
         ours.settimeout(START_S)
         assert ours.recv(100) == b'"ready"\n'
     out, err = process.communicate(timeout=START_S)
-    assert (process.returncode, out.count("\n")) == (0, 1), err
+    assert (process.returncode, out.count("\n")) == (0, len(served())), err
 
 
 def test_port_in_use_is_said_and_exits_1(stopping: list[subprocess.Popen[str]]) -> None:

@@ -145,8 +145,11 @@ def close_position(call: Call) -> Json:
     }
 
 
-def cancel(call: Call) -> Json:
-    """By `orderId`, else by `clientOrderId`. What is final or unknown is 102068."""
+def cancel(call: Call) -> list[Json]:
+    """By `orderId`, else by `clientOrderId`. What is final or unknown is 102068.
+
+    A list of one, as recorded and as clients read it; the documentation shows the bare object.
+    """
     order_id, given = call.params.text("orderId"), call.params.text("clientOrderId")
     if not order_id and not given:
         call.params.needed("orderId")
@@ -158,4 +161,4 @@ def cancel(call: Call) -> Json:
     if known is None or not known.open:
         raise Failed(CANCEL_FAILED, MESSAGES[CANCEL_FAILED], given)
     call.exchange.cancel(call.account, known.order_id)
-    return {"orderId": number_of(known.number), "clientOrderId": known.client_id, "code": "0", "msg": None}
+    return [{"orderId": number_of(known.number), "clientOrderId": known.client_id, "code": "0", "msg": None}]

@@ -1,0 +1,143 @@
+"""The BloFin adapter against the simulated venue: what became of orders, and whose executions are."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+
+import pytest
+
+from core.domain import MarginMode, OrderKind, OrderStatus, PlaceOrder, Side, TimeInForce
+from core.errors import Ambiguous
+from simulator.facades.blofin import BloFinFacade
+from tests.contract.blofin_bench import BTC, Bench, order, run
+
+D = Decimal
+BOTH = pytest.mark.parametrize("where", ["memory", "http"])
+RESTING = PlaceOrder(
+    BTC, Side.BUY, D("10"), OrderKind.LIMIT, D("49500"), TimeInForce.GTC, False, None, MarginMode.CROSS
+)
+
+DETAIL, PENDING, HISTORY, FILLS = (
+    f"GET /api/v1/trade/{name}" for name in ("order-detail", "orders-pending", "orders-history", "fills-history")
+)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("absent_code", "asked"),
+    [(None, [DETAIL, HISTORY]), ("152002", [DETAIL, PENDING, HISTORY]), ("102068", [DETAIL, PENDING, HISTORY])],
+)
+def test_an_order_nobody_knows_is_absent_only_after_every_list(
+    where: str, absent_code: str | None, asked: list[str]
+) -> None:
+    async def scenario(bench: Bench) -> None:
+        await bench.adapter.instruments()
+        bench.recorder.sent.clear()
+        assert await bench.adapter.find(BTC, bench.next_id()) is None
+        assert bench.recorder.paths() == asked
+
+    run(where, scenario, build=lambda exchange: BloFinFacade(exchange, absent_code=absent_code))
+
+
+def test_lookups_share_their_lists_and_go_easy_while_absence_means_nothing() -> None:
+    async def scenario(bench: Bench) -> None:
+        ids = [bench.next_id() for _ in range(10)]
+        await bench.adapter.instruments()
+        bench.fault("drop_before", "order_create", count=0)
+        for client_id in ids:
+            with pytest.raises(Ambiguous):
+                await bench.place(order("1"), client_id)
+        bench.admin.clear_faults()
+        await asyncio.sleep(10)
+        bench.recorder.sent.clear()
+        for _ in range(8):
+            assert await asyncio.gather(*(bench.adapter.find(BTC, client_id) for client_id in ids)) == [None] * 10
+            await asyncio.sleep(1)
+        assert bench.recorder.paths() == [PENDING, HISTORY] * 2
+        await asyncio.sleep(60)
+        bench.recorder.sent.clear()
+        for _ in range(2):  # the second comes too soon for an absence of its own
+            assert await asyncio.gather(*(bench.adapter.find(BTC, client_id) for client_id in ids)) == [None] * 10
+        assert bench.recorder.paths() == [DETAIL] * 10 + [PENDING, HISTORY]
+
+    run("memory", scenario)
+
+
+def test_a_list_from_before_an_order_says_nothing_of_it() -> None:
+    async def scenario(bench: Bench) -> None:
+        first, second = bench.next_id(), bench.next_id()
+        await bench.place(order("5"), first)
+        assert await bench.adapter.find(BTC, first) is not None
+        await asyncio.sleep(0.5)
+        await bench.place(order("7"), second)
+        found = await bench.adapter.find(BTC, second)
+        assert found is not None
+        assert found.filled == 7
+
+    run("memory", scenario)
+
+
+@BOTH
+def test_resting_orders_are_listed_found_open_and_cancelled(where: str) -> None:
+    async def scenario(bench: Bench) -> None:
+        mine = bench.next_id()
+        await bench.place(RESTING, mine)
+        (listed,) = await bench.adapter.open_orders()
+        assert (listed.symbol, listed.side, listed.contracts, listed.client_id) == (BTC, Side.BUY, D(10), mine)
+        found = await bench.adapter.find(BTC, mine)
+        assert found is not None
+        assert (found.status, found.final, found.filled) == (OrderStatus.OPEN, False, D(0))
+        for _ in range(2):  # the second finds nothing left to cancel
+            await bench.adapter.cancel(BTC, mine)
+        assert await bench.adapter.open_orders() == ()
+
+    run(where, scenario)
+
+
+def test_an_order_that_was_cancelled_is_final_with_nothing_filled() -> None:
+    async def scenario(bench: Bench) -> None:
+        mine = bench.next_id()
+        await bench.place(RESTING, mine)
+        await bench.adapter.cancel(BTC, mine)
+        for wait_s in (0.0, 70.0):  # while it might still land, and when it cannot any more
+            await asyncio.sleep(wait_s)
+            found = await bench.adapter.find(BTC, mine)
+            assert found is not None
+            assert (found.status, found.filled) == (OrderStatus.DONE, D(0))
+
+    run("memory", scenario)
+
+
+@BOTH
+def test_what_others_did_to_the_account_is_told_apart(where: str) -> None:
+    async def scenario(bench: Bench) -> None:
+        since = bench.clock.time() - 1
+        bench.foreign(BTC, "0.5")
+        bench.foreign(BTC, "0.3", "adl")
+        bench.foreign(BTC, "0", "liquidation")
+        fills = (await bench.adapter.history(since)).fills
+        assert [(fill.kind, fill.contracts, fill.client_id) for fill in fills] == [
+            ("trade", D(500), None),
+            ("adl", D(-200), None),
+            ("liquidation", D(-300), None),
+        ]
+        assert len({fill.exec_id for fill in fills}) == 3
+
+    run(where, scenario)
+
+
+def test_after_a_restart_orders_and_executions_are_still_ours() -> None:
+    async def scenario(bench: Bench) -> None:
+        first, second = bench.next_id(), bench.next_id()
+        await bench.place(order("5"), first)
+        bench.foreign(BTC, "0.006")
+        await bench.place(RESTING, second)
+        await asyncio.sleep(2)
+        restarted = bench.another("main")
+        fills = (await restarted.history(bench.clock.time() - 60)).fills
+        assert [(fill.contracts, fill.client_id) for fill in fills] == [(D(5), first), (D(1), None)]
+        await restarted.cancel(BTC, second)
+        assert await restarted.open_orders() == ()
+
+    run("memory", scenario)

@@ -194,13 +194,20 @@ class RawReader:
         self._read = read
         self._files: dict[str, _File] = {}
         self._touched: set[str] = set()
+        self._entered: dict[str, tuple[int, int]] = {}
 
     def make_durable(self) -> None:
         """Syncs what was read since the last time, so that nothing built on it outlives it. Raises OSError."""
+        entries: dict[str, tuple[int, int] | None] = dict.fromkeys(self._touched)
         for name in sorted(self._touched & self._files.keys()):
             self._ops.fsync(self._folder / name)
-        if self._touched:
-            self._ops.fsync_dir(self._folder)
+            identity = self._files[name].identity
+            entries[name] = None if identity is None else (identity.device, identity.inode)
+        if any(entry is None or entry != self._entered.get(name) for name, entry in entries.items()):
+            self._ops.fsync_dir(
+                self._folder
+            )  # once: the name stays synced for as long as it is that file
+            self._entered |= {name: entry for name, entry in entries.items() if entry is not None}
         self._touched.clear()
 
     def marks(self) -> tuple[Mark, ...]:

@@ -216,7 +216,7 @@ class VenueEventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class VenueEvent:
-    """One fact from a private stream; `at` is when it came (epoch seconds). It wakes the loop; each kind has its fields.
+    """One fact from a private stream; `at` is when it came (epoch seconds). It wakes the loop; each kind has fields.
 
     Facts come only between a `stream_up` and the next `stream_down`.
     """

@@ -25,7 +25,7 @@ def account(*steps: tuple[float, int], ids: list[str] | None = None, held: int |
     for at, lots in steps:
         position += lots
         fills.append(
-            {"time": at, "symbol": BTC, "quantity": str(lots), "price": "100", "fee": "0", "position_after": f"{position}"}
+            {"time": at, "symbol": BTC, "quantity": str(lots), "price": "100", "fee": "0", "position_after": str(position)}
         )  # fmt: skip
     position = position if held is None else held
     return {
@@ -72,7 +72,7 @@ def test_good_books(books: dict[str, Any], alerts: list[Alert]) -> None:
         (account((1001.0, 10), (1011.0, -15), (1012.0, 15), (1013.0, -15)), FLIP, 1),
         (account((1001.0, 10), (1002.0, -5), (1003.0, 5)), UP, 1),
     ],
-    ids=["twice", "two lots above", "before it was asked for", "the wrong side", "back to an old alert", "a needless close"],
+    ids=["twice", "two lots above", "before it was asked for", "the wrong side", "back to old", "a needless close"],
 )  # fmt: skip
 def test_fills_nobody_asked_for(books: dict[str, Any], alerts: list[Alert], doubled: int) -> None:
     found = judged(books, alerts)

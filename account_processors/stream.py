@@ -69,7 +69,7 @@ class Listener(Protocol[T_contra]):
     def up(self) -> None: ...
     def item(self, item: T_contra) -> None: ...
     def down(self, because: str) -> None:
-        """Also for every attempt that did not come as far as being up."""
+        """Also for every attempt that did not come as far as being up. '' where an error that is raised says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +167,7 @@ class StreamClient(Generic[T]):
             up_s = talk.up_s() if talk is not None else None
             self.connections += up_s is not None
             self._pauses.ended(up_s or 0.0, denied=denied)
-            listener.down(why)
+            listener.down("" if denied else why)
 
 
 async def _hang_up(stream: Stream, within_s: float) -> None:

@@ -230,7 +230,7 @@ class VenueEvent:
     outcome: OrderOutcome | None = None
     equity: Equity | None = None
     because: str = ""
-    """Why the stream is down, in words for people."""
+    """Why the stream is down, in words for people; '' where an error that follows says it."""
 
 
 class LeverageScope(StrEnum):

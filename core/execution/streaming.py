@@ -119,6 +119,9 @@ class AccountStream:
             self._up = True
         elif event.kind is VenueEventKind.STREAM_DOWN:
             self._down()
+            if event.because:
+                because = f"the private stream is down ({event.because}); positions are read until it is back"
+                self._account.trouble(None, because)
         elif event.kind is VenueEventKind.POSITION and event.position is not None:
             self._take_position(event.position)
         elif event.kind is VenueEventKind.FILL and event.fill is not None:

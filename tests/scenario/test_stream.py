@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from core.events import OrderAcked, PositionVerified
+from core.events import OrderAcked, PositionVerified, Trouble
 from tests.scenario.rig import BTC, Rig, manual
 
 RTT_S = 0.08
@@ -99,5 +99,20 @@ def test_a_silent_stream_does_not_hide_a_manual_trade_for_long() -> None:
             await asyncio.sleep(3)
         assert rig.states()[BTC][0] == "DRIFTED"
         assert rig.position(BTC) == rig.target(BTC)
+
+    streamed(story)
+
+
+def test_a_lost_stream_is_told_with_its_reason_and_once() -> None:
+    async def story(rig: Rig) -> None:
+        arm(rig, "status", count=0, value=503)
+        arm(rig, "reset", count=1)
+        seen = len(rig.events)
+        await asyncio.sleep(120)
+        told = [event.because for event in rig.events[seen:] if isinstance(event, Trouble)]
+        assert len(told) == 2
+        assert "the private stream is down" in told[0]
+        assert "503" in told[1]
+        assert all("positions are read until it is back" in because for because in told)
 
     streamed(story)

@@ -248,7 +248,7 @@ class BybitProcessor:
         query = {"category": codec.CATEGORY, "symbol": symbol, "buyLeverage": value, "sellLeverage": value}
         await self._set(self._client.set_leverage(**query), errors.LEVERAGE_NOT_MODIFIED)
 
-    async def set_margin_mode(self, symbol: Symbol | None, margin_mode: MarginMode, leverage: Decimal) -> None:
+    async def set_margin_mode(self, symbol: Symbol | None, margin_mode: MarginMode, leverage: Decimal | None) -> None:
         """Sets the mode of the whole account, whatever `symbol` is; Bybit refuses while some positions are open."""
         self._shared.forget(self._info_key)
         word = codec.WIRE_MARGIN_MODES[margin_mode]

@@ -298,7 +298,7 @@ class KucoinProcessor:
             if error.code not in (errors.HEDGED, errors.MODE_UNSET):
                 raise
         except (Rejected, OurFault):
-            return []
+            pass  # refused for another reason: the right was there
         return []
 
     async def _all_instruments(self) -> Mapping[Symbol, Instrument]:

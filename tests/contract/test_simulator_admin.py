@@ -228,8 +228,7 @@ def stopping() -> Iterator[list[subprocess.Popen[str]]]:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_process_life(tmp_path: Path, stopping: list[subprocess.Popen[str]], number: signal.Signals) -> None:
     base, ready = free_base(), tmp_path / "state" / "simulator.jsonl"
-    one = ("--venues", "bybit", "--accounts", "bybit=3")
-    process = run("--seed", "7", "--port-base", str(base), *one, "--ready-file", str(ready))
+    process = run("--seed", "7", "--port-base", str(base), "--accounts", "bybit=3", "--ready-file", str(ready))
     stopping.append(process)
     assert process.stdout is not None
     lines = [process.stdout.readline() for _ in served()]
@@ -256,8 +255,7 @@ def test_process_tells_pm2_and_goes_with_it(stopping: list[subprocess.Popen[str]
     ours, its = socket.socketpair()
     with ours, its:
         environ = {**os.environ, "NODE_CHANNEL_FD": str(its.fileno())}
-        one = ("--port-base", str(free_base()), "--venues", "bybit")
-        process = run(*one, environ=environ, descriptors=(its.fileno(),))
+        process = run("--port-base", str(free_base()), environ=environ, descriptors=(its.fileno(),))
         stopping.append(process)
         its.close()
         ours.settimeout(START_S)

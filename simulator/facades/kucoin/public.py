@@ -50,8 +50,8 @@ def currencies(call: Call) -> list[Json]:
 
 
 def active(call: Call) -> list[Json]:
-    """Every contract that is open, in one answer."""
-    return [contract(call, it) for it in call.exchange.listings() if it.instrument.tradable]
+    """Every contract in one answer, paused ones too."""
+    return [contract(call, it) for it in call.exchange.listings()]
 
 
 def one_contract(call: Call) -> Json:
@@ -65,7 +65,7 @@ def price_limit(listing: Listing, mark: Decimal, side: Side) -> Decimal:
 
 def contract(call: Call, listing: Listing) -> Json:
     """One entry of contracts/active. Numbers are JSON numbers; volumes are 0, the simulator knows no turnover."""
-    it, rules, quote = listing.instrument, call.exchange.rules, call.exchange.quote(listing.symbol)
+    it, rules = listing.instrument, call.exchange.rules
     base = it.venue_symbol.removesuffix(f"{it.quote}M")
     return {
         "symbol": it.venue_symbol,
@@ -84,7 +84,7 @@ def contract(call: Call, listing: Listing) -> Json:
         "tickSize": it.tick,
         "indexPriceTickSize": it.tick,
         "multiplier": it.contract_size,
-        "initialMargin": ONE / it.max_leverage,
+        "initialMargin": (ONE / it.max_leverage).quantize(Decimal("0.0001")),
         "maintainMargin": listing.maintenance_rate,
         "maxRiskLimit": 2_000_000,
         "minRiskLimit": 2_000_000,
@@ -94,6 +94,15 @@ def contract(call: Call, listing: Listing) -> Json:
         "takerFixFee": Decimal(0),
         "makerFixFee": Decimal(0),
         "settlementFee": None,
+        **_rules(listing, base),
+        **_figures(call, listing),
+    }
+
+
+def _rules(listing: Listing, base: str) -> Json:
+    """How it is marked and funded, and the names of the indexes behind that."""
+    it = listing.instrument
+    return {
         "isDeleverage": True,
         "isQuanto": False,
         "isInverse": False,
@@ -105,6 +114,25 @@ def contract(call: Call, listing: Listing) -> Json:
         "indexSymbol": f".K{base}{it.quote}",
         "settlementSymbol": "",
         "status": "Open" if it.tradable else "Paused",
+        "maxLeverage": it.max_leverage,
+        "sourceExchanges": ["kucoin"],
+        "premiumsSymbol1M": f".{it.venue_symbol}PI",
+        "premiumsSymbol8H": f".{it.venue_symbol}PI8H",
+        "fundingBaseSymbol1M": f".{base}INT",
+        "fundingQuoteSymbol1M": f".{it.quote}INT",
+        "k": Decimal(490),
+        "m": Decimal(300),
+        "f": Decimal("1.3"),
+        "mmrLimit": Decimal("0.3"),
+        "mmrLevConstant": it.max_leverage,
+        "supportCross": True,
+    }
+
+
+def _figures(call: Call, listing: Listing) -> Json:
+    """What moves."""
+    rules, quote = call.exchange.rules, call.exchange.quote(listing.symbol)
+    return {
         "fundingFeeRate": quote.funding_rate,
         "predictedFundingFeeRate": quote.funding_rate,
         "fundingRateGranularity": int(rules.funding_interval_s * 1000),
@@ -116,22 +144,10 @@ def contract(call: Call, listing: Listing) -> Json:
         "lastTradePrice": quote.last,
         "nextFundingRateTime": int((quote.next_funding_at - quote.at) * 1000),
         "nextFundingRateDateTime": call.stamp_ms(quote.next_funding_at),
-        "maxLeverage": it.max_leverage,
-        "sourceExchanges": ["kucoin"],
-        "premiumsSymbol1M": f".{it.venue_symbol}PI",
-        "premiumsSymbol8H": f".{it.venue_symbol}PI8H",
-        "fundingBaseSymbol1M": f".{base}INT",
-        "fundingQuoteSymbol1M": f".{it.quote}INT",
         "lowPrice": quote.last,
         "highPrice": quote.last,
         "priceChgPct": Decimal(0),
         "priceChg": Decimal(0),
-        "k": Decimal(490),
-        "m": Decimal(300),
-        "f": Decimal("1.3"),
-        "mmrLimit": Decimal("0.3"),
-        "mmrLevConstant": it.max_leverage,
-        "supportCross": True,
         "buyLimit": price_limit(listing, quote.mark, Side.BUY),
         "sellLimit": price_limit(listing, quote.mark, Side.SELL),
     }

@@ -1,0 +1,129 @@
+"""The KuCoin adapter looking orders and fills up, over real HTTP and in memory: whose they are, what became of them."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+
+import pytest
+
+from core.domain import OrderStatus, Side
+from core.errors import Unavailable
+from tests.contract.kucoin_bench import BTC, RESTING, Bench, order, run
+
+D = Decimal
+BOTH = pytest.mark.parametrize("where", ["memory", "http"])
+BY_ID, LISTED, FILLS = "GET /api/v1/orders/byClientOid", "GET /api/v1/orders", "GET /api/v1/fills"
+
+
+@BOTH
+def test_an_order_nobody_knows_is_absent_only_after_every_list(where: str) -> None:
+    async def scenario(bench: Bench) -> None:
+        await bench.adapter.preflight()
+        bench.recorder.sent.clear()
+        assert await bench.adapter.find(BTC, bench.next_id()) is None
+        assert bench.recorder.paths() == [BY_ID, LISTED, LISTED]
+
+    run(where, scenario)
+
+
+@BOTH
+def test_an_id_that_stands_for_several_orders_counts_the_fills_of_every_one(where: str) -> None:
+    """The venue gives one order for an id; the others are in its lists, and each one's fills are asked for."""
+
+    async def scenario(bench: Bench) -> None:
+        mine = bench.next_id()
+        bench.fault("accept_duplicate_ids", "order_create", count=0)
+        for lots in ("12", "5", "2"):
+            await bench.place(order(lots), mine)
+        await bench.place(order("30"))
+        bench.recorder.sent.clear()
+        found = await bench.adapter.find(BTC, mine)
+        assert found is not None
+        assert (found.status, found.filled) == (OrderStatus.DONE, D(19))
+        assert bench.recorder.paths() == [BY_ID, LISTED, LISTED, FILLS, FILLS, FILLS]
+        await bench.place(RESTING, mine)
+        found = await bench.adapter.find(BTC, mine)
+        assert found is not None
+        assert (found.status, found.filled, found.final) == (OrderStatus.OPEN, D(19), False)
+
+    run(where, scenario)
+
+
+@BOTH
+def test_resting_orders_are_listed_found_open_and_cancelled(where: str) -> None:
+    async def scenario(bench: Bench) -> None:
+        mine = bench.next_id()
+        await bench.place(RESTING, mine)
+        (listed,) = await bench.adapter.open_orders()
+        assert (listed.symbol, listed.side, listed.contracts, listed.client_id) == (BTC, Side.BUY, D(10), mine)
+        found = await bench.adapter.find(BTC, mine)
+        assert found is not None
+        assert (found.status, found.final, found.filled) == (OrderStatus.OPEN, False, D(0))
+        for _ in range(2):  # the second finds nothing left to cancel
+            await bench.adapter.cancel(BTC, mine)
+        await bench.adapter.cancel(BTC, bench.next_id())
+        assert await bench.adapter.open_orders() == ()
+        found = await bench.adapter.find(BTC, mine)
+        assert found is not None
+        assert (found.status, found.filled) == (OrderStatus.DONE, D(0))
+
+    run(where, scenario)
+
+
+@BOTH
+def test_what_others_did_to_the_account_is_told_apart(where: str) -> None:
+    async def scenario(bench: Bench) -> None:
+        since = bench.clock.time() - 1
+        bench.foreign(BTC, "0.5")
+        bench.foreign(BTC, "0.3", "adl")
+        bench.foreign(BTC, "0", "liquidation")
+        fills = (await bench.adapter.history(since)).fills
+        assert [(fill.kind, fill.contracts, fill.client_id) for fill in fills] == [
+            ("trade", D(500), None),
+            ("adl", D(-200), None),
+            ("liquidation", D(-300), None),
+        ]
+        assert len({fill.exec_id for fill in fills}) == 3
+
+    run(where, scenario)
+
+
+@pytest.mark.parametrize("orders", [2, 9])
+def test_after_a_restart_fills_are_still_ours(orders: int) -> None:
+    """Fills name their order by the venue's id alone: a few are looked up, of many the lists are read."""
+
+    async def scenario(bench: Bench) -> None:
+        ids = [bench.next_id() for _ in range(orders)]
+        for mine in ids:
+            await bench.place(order("5"), mine)
+            await asyncio.sleep(0.01)
+        bench.foreign(BTC, "1")
+        await asyncio.sleep(2)
+        restarted = bench.another("main")
+        fills = (await restarted.history(bench.clock.time() - 60)).fills
+        assert [fill.client_id for fill in fills] == [*ids, None]
+        looked_up = sum(path.startswith("GET /api/v1/orders/") for path in bench.recorder.paths())
+        assert looked_up == (orders + 1 if orders < 3 else 0)
+        bench.recorder.sent.clear()
+        await restarted.history(bench.clock.time() - 60)
+        assert bench.recorder.paths() == [FILLS]  # what is known is not asked again
+
+    run("memory", scenario)
+
+
+def test_a_young_fill_whose_order_is_not_indexed_yet_fails_the_read() -> None:
+    """Without its order's id a fill of ours would look like somebody else's."""
+
+    async def scenario(bench: Bench) -> None:
+        await bench.place(order("5"))
+        await asyncio.sleep(2)
+        restarted = bench.another("main")
+        bench.fault("reject_code", "order_query", "100001", count=0)
+        with pytest.raises(Unavailable):
+            await restarted.history(bench.clock.time() - 60)
+        bench.admin.clear_faults()
+        (fill,) = (await restarted.history(bench.clock.time() - 60)).fills
+        assert fill.client_id == f"{1:032x}"
+
+    run("memory", scenario)

@@ -8,6 +8,7 @@ order; everything else only makes the loop look.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import OrderedDict
 from collections.abc import Callable
 from decimal import Decimal
@@ -21,8 +22,11 @@ from core.records import Intent
 
 ANCHOR_FRESH_S = 35.0
 """A primed position counts only if a read of all positions is at most this old."""
+READ_EVERY_S = 2.0
+"""With nothing due, a read this old still vouches for the stream: alerts in quick succession need not read each."""
 PUSH_WAIT_S = 0.05
 """How long a fill push is waited for after an ack before the position is read instead."""
+PRICES_EVERY_S = 100.0
 EXECUTIONS_KEPT = 4096
 RESTART_AFTER_S = 1.0
 EQUITY_EVERY_S = 5.0
@@ -41,6 +45,7 @@ class AccountStream:
         self._executions: OrderedDict[str, None] = OrderedDict()
         self._filled: dict[ClientId, Decimal] = {}
         self._told = asyncio.Condition()
+        self._prices_due_s = 0.0
 
     @property
     def up(self) -> bool:
@@ -59,7 +64,7 @@ class AccountStream:
             await asyncio.sleep(account.entropy.uniform(0.8, 1.2) * RESTART_AFTER_S)
 
     async def keep_equity(self) -> None:
-        """Reads the equity in the background while the stream is up, so that sizing does not wait for it."""
+        """Reads equity, and now and then prices, in the background while the stream is up: sizing does not wait."""
         account = self._account
         while True:
             await asyncio.sleep(EQUITY_EVERY_S * 0.9)
@@ -68,6 +73,16 @@ class AccountStream:
                     account.equity = await account.processor.equity()
                 except VenueError as error:
                     account.trouble(None, f"the equity could not be read ({error}); the next sizing reads it itself")
+                await self._keep_prices()
+
+    async def _keep_prices(self) -> None:
+        """Asks for every price now and then: a venue that streams prices streams those that were lately asked for."""
+        account, now_s = self._account, self._account.clock.monotonic()
+        if now_s < self._prices_due_s or not account.outcomes:
+            return
+        self._prices_due_s = now_s + PRICES_EVERY_S
+        with contextlib.suppress(VenueError):  # nobody waits for them; who needs one asks, and hears of the trouble
+            await account.processor.prices(list(account.outcomes))
 
     # --- for the loop -------------------------------------------------------------------------------------------------
 
@@ -87,6 +102,10 @@ class AccountStream:
             if not newer:
                 self._positions[symbol] = read
         self._anchored_at = positions.sent_at
+
+    def vouched_for(self) -> bool:
+        """Whether a complete read was made so lately that the stream may be believed without another one."""
+        return self._anchored_at is not None and self._account.clock.time() - self._anchored_at <= READ_EVERY_S
 
     def primed(self, symbol: Symbol) -> Positions | None:
         """Positions as the stream has them, where they may stand for a read of `symbol`: it says what is expected."""

@@ -148,10 +148,10 @@ class SymbolCycle:
     async def _positions(self, due: bool) -> Positions:
         """The stream's positions where they may stand for a read and something is due; else a read.
 
-        With nothing due a read costs nobody time, and is what keeps the stream honest.
+        With nothing due a read costs nobody time, and is what keeps the stream honest; one every moment is enough.
         """
         stream = self._context.stream
-        if stream is not None and due:
+        if stream is not None and (due or stream.vouched_for()):
             if self._memory.intents:
                 await stream.settled(self._symbol)
             primed = stream.primed(self._symbol)

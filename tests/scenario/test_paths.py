@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Any
@@ -90,6 +91,53 @@ def test_what_is_due_does_not_wait_for_what_is_not(monkeypatch: pytest.MonkeyPat
         [*_, order] = rig.ledger()["orders"]
         assert order["symbol"] == MANY[-1]
         assert order["received_at"] - began <= 1.5 * RTT_S + 0.001
+
+    rig.run(scene())
+
+
+def reads_of_positions(rig: Rig) -> int:
+    found: int = rig.venue_ledger()["requests"]["by_endpoint"]["GET /v5/position/list"]
+    return found
+
+
+@pytest.mark.parametrize(("pause_s", "reads"), [(1.0, 0), (3.0, 1)])
+def test_alerts_in_quick_succession_share_the_read_that_vouches_for_the_stream(pause_s: float, reads: int) -> None:
+    rig = rig_of_many()
+
+    async def scene() -> None:
+        async with rig.executor.streaming():
+            opened(rig)
+            await rig.settle()
+            await asyncio.sleep(10)
+            await rig.cycle()
+            await asyncio.sleep(pause_s)
+            before = reads_of_positions(rig)
+            rig.signal(ETH, "0.2")
+            await rig.cycle()
+            assert rig.position(ETH) == rig.target(ETH)
+            assert reads_of_positions(rig) - before == reads
+
+    rig.run(scene())
+
+
+def test_after_an_idle_hour_the_first_order_still_leaves_without_a_question() -> None:
+    rig = rig_of_many()
+
+    async def scene() -> None:
+        opened(rig)
+        stop = asyncio.Event()
+        engine = asyncio.ensure_future(rig.executor.run(stop))
+        await asyncio.sleep(3600)
+        began = rig.clock.time()
+        rig.signal(ETH, "0.2")
+        rig.executor.wake()
+        await asyncio.sleep(1)
+        [*_, order] = rig.ledger()["orders"]
+        assert order["symbol"] == ETH
+        assert order["received_at"] - began <= 0.5 * RTT_S + 0.001
+        assert rig.position(ETH) == rig.target(ETH)
+        stop.set()
+        await engine
 
     rig.run(scene())
 

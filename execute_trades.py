@@ -79,7 +79,8 @@ def compose(home: Home, known: Credentials, emit: Emit, via: Transport | None = 
 
 async def run(life: Life, home: Home, stop: asyncio.Event, keys: Credentials, once: bool, dry: bool) -> int:
     """Until `stop` is set; with `once` one cycle, and 1 when something is still on its way after it."""
-    watchers = FanOut([LogObserver(), FactsObserver(FactLog(home.facts, RealFileOps()))], asyncio.to_thread)
+    facts = [] if dry else [FactsObserver(FactLog(home.facts, RealFileOps()))]
+    watchers = FanOut([LogObserver(), *facts], asyncio.to_thread)
     engine = compose(home, keys, watchers, dry=dry)
     async with watchers.running(), contextlib.aclosing(engine):
         if once:

@@ -97,7 +97,13 @@ def _judge_difference(
     return Judgement(Verdict.LAGGING, f"{text}; waiting until the venue explains it")
 
 
+def foreign_fills(memory: SymbolMemory, fills: Iterable[Fill]) -> tuple[Fill, ...]:
+    """The fills on this symbol that our baseline does not contain: not ours, and not taken in by an earlier drift."""
+    ours = set(memory.accounted) | {intent.client_id for intent in memory.intents}
+    known = set(memory.absorbed)
+    return tuple(f for f in fills if f.symbol == memory.symbol and f.client_id not in ours and f.exec_id not in known)
+
+
 def foreign_contracts(memory: SymbolMemory, fills: Iterable[Fill]) -> Decimal:
     """Signed contracts of the fills on this symbol that our baseline does not contain."""
-    ours = set(memory.accounted) | {intent.client_id for intent in memory.intents}
-    return sum((f.contracts for f in fills if f.symbol == memory.symbol and f.client_id not in ours), ZERO)
+    return sum((fill.contracts for fill in foreign_fills(memory, fills)), ZERO)

@@ -68,8 +68,8 @@ def admit(candidates: Iterable[Candidate], max_total_margin: Decimal) -> Mapping
     return holds
 
 
-def implausible(price: Price, sized: Sized | None, now: float) -> str | None:
-    """Why `price` is not to be believed, or None."""
+def implausible(price: Price, mark: Decimal | None, mark_at: float | None, now: float) -> str | None:
+    """Why `price` is not to be believed, or None. `mark`, `mark_at`: of the last sizing that used a price."""
     if now - price.at > MAX_PRICE_AGE_S:
         return f"the price is {now - price.at:.0f} s old"
     if price.mark <= 0:
@@ -78,12 +78,12 @@ def implausible(price: Price, sized: Sized | None, now: float) -> str | None:
         return (
             f"mark {plain(price.mark)} and last {plain(price.last)} are more than 5 % apart; nothing is sized by them"
         )
-    if sized is None or sized.price is None or now - sized.at > SIZING_REMEMBERED_S:
+    if mark is None or mark_at is None or now - mark_at > SIZING_REMEMBERED_S:
         return None
-    if abs(price.mark - sized.price) > MARK_SIZING_APART * sized.price:
+    if abs(price.mark - mark) > MARK_SIZING_APART * mark:
         return (
-            f"mark {plain(price.mark)} is more than 20 % from {plain(sized.price)}, "
-            f"at which it was sized {now - sized.at:.0f} s ago; nothing is sized by it"
+            f"mark {plain(price.mark)} is more than 20 % from {plain(mark)}, "
+            f"at which it was sized {now - mark_at:.0f} s ago; nothing is sized by it"
         )
     return None
 

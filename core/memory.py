@@ -35,6 +35,7 @@ from core.records import (
     Intent,
     IntentState,
     Record,
+    decimal_or_none,
     intent_from,
     intent_record,
     optional_text,
@@ -71,6 +72,11 @@ class SymbolMemory:
     intents: tuple[Intent, ...] = ()
     accounted: tuple[ClientId, ...] = ()
     """Newest client ids whose fills are in the baseline."""
+    mark: Decimal | None = None
+    """Mark price of the last sizing that used one, and when (`mark_at`): what the next price is held against."""
+    mark_at: float | None = None
+    absorbed: tuple[str, ...] = ()
+    """Newest execution ids of others that drift has taken into the baseline."""
     fingerprint: str = ""
     """Contract size and lot this symbol was last sized or accepted with."""
 
@@ -153,6 +159,8 @@ def _sized(memory: SymbolMemory, record: Record) -> SymbolMemory:
         taken=sized.taken,
         drift=None,
         sized_resync=int(record["resync"]),
+        mark=memory.mark if sized.price is None else sized.price,
+        mark_at=memory.mark_at if sized.price is None else sized.at,
         fingerprint=sized.fingerprint or memory.fingerprint,
     )
 
@@ -217,6 +225,7 @@ def _drift(memory: SymbolMemory, record: Record) -> SymbolMemory:
         baseline=Decimal(record["contracts"]),
         verified_at=float(record["at"]),
         unverified=False,
+        absorbed=(*memory.absorbed, *record.get("executions", ()))[-RECENT_IDS_KEPT:],
         drift=str(record["because"]) if memory.sized else None,
     )
 
@@ -277,6 +286,9 @@ def _snapshot(memory: SymbolMemory, record: Record) -> SymbolMemory:
         sized_resync=int(record["sized_resync"]),
         intents=tuple(intent_from(i) for i in record["intents"]),
         accounted=tuple(record["accounted"]),
+        mark=decimal_or_none(record["mark"]),
+        mark_at=record["mark_at"],
+        absorbed=tuple(record["absorbed"]),
         fingerprint=str(record["fingerprint"]),
     )
 
@@ -326,5 +338,8 @@ def _snapshot_record(memory: SymbolMemory, at: float) -> dict[str, Any]:
         "sized_resync": memory.sized_resync,
         "intents": [intent_record(i) for i in memory.intents],
         "accounted": list(memory.accounted),
+        "mark": optional_text(memory.mark),
+        "mark_at": memory.mark_at,
+        "absorbed": list(memory.absorbed),
         "fingerprint": memory.fingerprint,
     }

@@ -31,7 +31,10 @@ from core.memory import AccountMemory, fold, snapshot_records
 from core.ports import AccountLock, AccountProcessor, Clock, Entropy
 from core.records import Intent
 
-DETAILS_FRESH_S = 3600.0
+DETAILS_FRESH_S = 5.0
+"""How old a leverage that was read may be when an increase is planned on it."""
+STREAMED_DETAILS_FRESH_S = 3600.0
+"""The same while a stream would tell of its change."""
 RECENT_POSITIONS_S = 35.0
 """Longest a venue's position read may lag; values held within it cannot verify an order by being equal."""
 COMPACT_BYTES = 4_000_000
@@ -94,6 +97,8 @@ class SymbolView:
     """Reductions in a row that filled nothing."""
     history_due: float = 0.0
     foreign: Decimal | None = None
+    foreign_ids: tuple[str, ...] = ()
+    """Contracts of fills that are not ours since the last verification, and their execution ids."""
     rebase: str | None = None
     """The next read becomes the baseline, and why (the user vouched for it)."""
     state: SymbolState | None = None
@@ -143,6 +148,8 @@ class Account:
         """Cycles in a row in which the positions could not be read."""
         self.read_failed: str | None = None
         """Why they could not be read in this cycle."""
+        self.streamed = False
+        """A private stream is up."""
         self.stopping = False
         """The process is about to end: nothing new is sent."""
         self.margin_hold: Hold | None = None
@@ -298,7 +305,8 @@ class Account:
     def leverage_known(self, symbol: Symbol) -> Leverage | None:
         """Leverage last read of the venue, while it is fresh enough to act on."""
         found = self.details.get(symbol)
-        return found[0] if found and self.clock.time() - found[1] < DETAILS_FRESH_S else None
+        fresh_s = STREAMED_DETAILS_FRESH_S if self.streamed else DETAILS_FRESH_S
+        return found[0] if found and self.clock.time() - found[1] < fresh_s else None
 
     def block(self, because: str, again_in_s: float) -> None:
         """Nothing is sent for the account until its preflight, due again in `again_in_s`, passes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 
-from core.baseline import Judgement, Sighting, Verdict, foreign_contracts, judge
+from core.baseline import Judgement, Sighting, Verdict, foreign_contracts, foreign_fills, judge
 from core.domain import ZERO, ExistingPositions, Halt, Position, Positions, Symbol, Wanted, plain
 from core.errors import Unavailable
 from core.events import DriftSeen, PositionVerified
@@ -90,6 +90,7 @@ class Explainer:
             account.trouble(self._symbol, f"the history could not be read ({error}); the difference waits")
             return
         view.foreign = foreign_contracts(memory, history.fills)
+        view.foreign_ids = tuple(fill.exec_id for fill in foreign_fills(memory, history.fills))
 
     def _drift(self, position: Position, positions: Positions, because: str) -> None:
         account, expected = self._account, self._memory.baseline
@@ -99,6 +100,7 @@ class Explainer:
             contracts=plain(position.contracts),
             expected=plain(expected if expected is not None else ZERO),
             because=because,
+            executions=list(account.view(self._symbol).foreign_ids),
             at=positions.sent_at,
         )
         self._settle_view(position)
@@ -128,6 +130,6 @@ class Explainer:
 
     def _settle_view(self, position: Position) -> None:
         view = self._account.view(self._symbol)
-        view.foreign = None
+        view.foreign, view.foreign_ids = None, ()
         view.history_due = 0.0
         self._account.hold_value(self._symbol, position.contracts)

@@ -79,7 +79,7 @@ async def look(account: Account, facts: CycleFacts, memory: SymbolMemory) -> Mar
         account.listed = await facts.instruments()
     if price is not None:
         account.view(symbol).price = price
-        doubt = implausible(price, memory.sized, account.clock.time())
+        doubt = implausible(price, memory.mark, memory.mark_at, account.clock.time())
         if doubt:
             reasons.append(doubt)
             price = None

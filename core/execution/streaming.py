@@ -135,7 +135,7 @@ class AccountStream:
     async def _take(self, event: VenueEvent) -> None:
         if event.kind is VenueEventKind.STREAM_UP:
             self._down()
-            self._up = True
+            self._up = self._account.streamed = True
         elif event.kind is VenueEventKind.STREAM_DOWN:
             self._down()
             if event.because:
@@ -153,7 +153,7 @@ class AccountStream:
             self._wake()
 
     def _down(self) -> None:
-        self._up = False
+        self._up = self._account.streamed = False
         self._anchored_at = None
         self._positions.clear()
         self._filled.clear()

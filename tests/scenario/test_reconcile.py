@@ -16,6 +16,7 @@ from core.domain import (
     SourceReading,
     Symbol,
 )
+from core.events import StepDone
 from tests.scenario.rig import BTC, ETH, TV, Rig, manual, opened, settings_for
 
 
@@ -199,6 +200,65 @@ def test_the_next_generation_ends_a_drift() -> None:
         await rig.settle()
         assert rig.states()[BTC][0] == "CONVERGED"
         assert rig.position(BTC) == rig.target(BTC)
+
+    rig.run(story())
+
+
+# --- prices and settings that changed under us ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("through_flat", [False, True])
+def test_a_price_far_from_the_last_sizing_sizes_nothing_however_often_it_is_asked(through_flat: bool) -> None:
+    rig = Rig()
+
+    async def story() -> None:
+        await opened(rig, "0.4")
+        if through_flat:
+            rig.signal(BTC, "0")
+            await rig.settle()
+        before = rig.position(BTC)
+        rig.sim.admin.price({"symbol": BTC, "price": "51500"})
+        await asyncio.sleep(3)
+        rig.signal(BTC, "0.5")
+        for _ in range(10):
+            await rig.cycle()
+            await asyncio.sleep(1)
+        assert rig.position(BTC) == before
+        assert "20 %" in rig.states()[BTC][1]
+
+    rig.run(story())
+
+
+def test_two_manual_trades_in_a_row_are_each_seen_at_once() -> None:
+    rig = Rig(streams=False)
+
+    async def story() -> None:
+        await opened(rig)
+        for quantity in ("0.3", "0.2", "0.4"):
+            await asyncio.sleep(2)
+            manual(rig, quantity)
+            await rig.cycle()
+            await rig.cycle()
+            assert rig.states()[BTC][0] == "DRIFTED"
+            assert rig.position(BTC) == rig.target(BTC)
+
+    rig.run(story())
+
+
+def test_leverage_changed_while_flat_is_read_back_before_the_next_increase() -> None:
+    rig = Rig(streams=False)
+
+    async def story() -> None:
+        await opened(rig)
+        rig.signal(BTC, "0")
+        await rig.settle()
+        rig.sim.admin.account({"venue": "bybit", "account": "main", "leverage": {BTC: "20"}})
+        await asyncio.sleep(6)
+        rig.signal(BTC, "0.5")
+        await rig.settle()
+        sets = [e for e in rig.events if isinstance(e, StepDone)]
+        assert [str(s.step.leverage) for s in sets] == ["3", "3"]
+        assert rig.ledger()["leverage"][BTC] == "3"
 
     rig.run(story())
 

@@ -104,7 +104,7 @@ PRICES: list[tuple[str, Price, Sized | None, str | None]] = [
 
 @pytest.mark.parametrize(("seen", "sized", "because"), [c[1:] for c in PRICES], ids=[c[0] for c in PRICES])
 def test_plausible_prices(seen: Price, sized: Sized | None, because: str | None) -> None:
-    found = implausible(seen, sized, NOW)
+    found = implausible(seen, sized.price if sized else None, sized.at if sized else None, NOW)
     assert (found is None) == (because is None)
     assert because is None or because in (found or "")
 

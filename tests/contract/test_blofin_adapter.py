@@ -189,10 +189,12 @@ def test_leverages_of_many_symbols_are_one_request_and_never_older_than_asked() 
         found = await asyncio.gather(*(bench.adapter.leverage(symbol) for symbol in symbols))
         assert [one.symbol for one in found] == symbols
         assert len(bench.recorder.sent) == 2  # twenty and five
+        bench.fault("delay_ms", "any", 300, landed=True)  # read at once, answered late
         early = asyncio.create_task(bench.adapter.leverage(BTC))
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)
         await bench.adapter.set_leverage(BTC, D(7), MarginMode.CROSS)
         assert (await bench.adapter.leverage(BTC)).leverage == 7
+        assert not early.done()
         assert (await early).leverage == 3
 
     run("memory", scenario, rtt_s=0.08)

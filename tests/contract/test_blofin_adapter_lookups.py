@@ -64,18 +64,25 @@ def test_lookups_share_their_lists_and_go_easy_while_absence_means_nothing() -> 
     run("memory", scenario)
 
 
-def test_a_list_from_before_an_order_says_nothing_of_it() -> None:
+@pytest.mark.parametrize("answered_late", [False, True])
+def test_a_list_from_before_an_order_says_nothing_of_it(answered_late: bool) -> None:
     async def scenario(bench: Bench) -> None:
         first, second = bench.next_id(), bench.next_id()
         await bench.place(order("5"), first)
-        assert await bench.adapter.find(BTC, first) is not None
-        await asyncio.sleep(0.5)
-        await bench.place(order("7"), second)
+        if answered_late:
+            bench.fault("delay_ms", "order_query", 400, count=2, landed=True)
+        looked = asyncio.create_task(bench.adapter.find(BTC, first))
+        await asyncio.sleep(0.05 if answered_late else 1.0)
+        bench.fault("drop_after", "order_create")
+        with pytest.raises(Ambiguous):
+            await bench.place(order("7"), second)
+        assert looked.done() is not answered_late
         found = await bench.adapter.find(BTC, second)
         assert found is not None
-        assert found.filled == 7
+        assert (found.status, found.filled) == (OrderStatus.DONE, D(7))
+        await looked
 
-    run("memory", scenario)
+    run("memory", scenario, rtt_s=0.08)
 
 
 @BOTH

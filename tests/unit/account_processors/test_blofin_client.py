@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -121,6 +122,17 @@ async def test_public_requests_are_not_signed_and_use_up_no_nonce(clock: Virtual
     assert client.venue_clock.offset_s == pytest.approx(1_790_000_010.5 - clock.time())
     await client.call("privateGetAccountPositions")
     assert script.sent[-1].headers["ACCESS-NONCE"] == "1790000010500"
+
+
+@in_virtual_time
+async def test_no_nonce_is_used_again_when_the_venues_clock_is_set_back(clock: VirtualClock) -> None:
+    client = client_of(Script(lambda path, query: "nothing_listed"), clock)
+    client.venue_clock.learn(clock.time() + 5.0, clock.monotonic(), clock.monotonic())
+    before = [client.stamp_ms() for _ in range(3)]
+    client.venue_clock.learn(clock.time(), clock.monotonic(), clock.monotonic())
+    await asyncio.sleep(5.0)
+    after = [client.stamp_ms() for _ in range(3)]
+    assert after == [before[-1] + number for number in (1, 2, 3)]
 
 
 def test_ccxt_opens_no_session_and_logs_nothing(caplog: pytest.LogCaptureFixture) -> None:

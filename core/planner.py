@@ -60,6 +60,8 @@ def plan(target: Target, actual: Actual, market: Market, policy: Policy) -> Plan
     if market.instrument is None:
         if position == goal and not actual.lagging and not actual.unresolved:
             return _at_goal(task, SymbolState.CONVERGED, target.because or "at target")
+        if _closes_blind(task):
+            return _reduce_by(task, Side.of(-position), abs(position), closes=True)
         return Plan((), SymbolState.HELD, market.because or "the venue does not list this symbol")
     reduction = _reduction(task)
     if reduction is not None:
@@ -171,9 +173,16 @@ def _trusted(task: _Task) -> Decimal:
     return toward_zero(task.position, actual.baseline)
 
 
+def _closes_blind(task: _Task) -> bool:
+    """Whether a full close is due and can go without knowing the contract: the size is the venue's own number."""
+    actual = task.actual
+    due = task.position != 0 and not same_sign(task.goal, task.position)
+    explained = not (actual.lagging or actual.unresolved) and task.position == actual.baseline
+    return due and explained and task.market.capabilities.market_orders
+
+
 def _reduce_by(task: _Task, side: Side, excess: Decimal, *, closes: bool) -> Plan:
     instrument, target, actual = task.market.instrument, task.target, task.actual
-    assert instrument is not None
     pause = next((h for h in target.holds if h.scope is Scope.REDUCTIONS), None)
     if pause:
         return Plan((), pause.state, pause.because, pause.until)
@@ -184,8 +193,10 @@ def _reduce_by(task: _Task, side: Side, excess: Decimal, *, closes: bool) -> Pla
         price = _closing_price(task, side)
         if price is None:
             return Plan((), SymbolState.HELD, "cannot close: no price of any age, and the venue has no market orders")
-    largest = instrument.max_market_contracts if price is None else instrument.max_contracts
-    sizes = _chunks(excess, largest, instrument)
+    sizes = [excess]
+    if instrument is not None:
+        largest = instrument.max_market_contracts if price is None else instrument.max_contracts
+        sizes = _chunks(excess, largest, instrument)
     flat = excess == abs(task.position)  # while the read lags there may be more than we reduce
     steps = tuple(
         PlaceOrder(

@@ -229,6 +229,23 @@ def test_a_price_far_from_the_last_sizing_sizes_nothing_however_often_it_is_aske
     rig.run(story())
 
 
+def test_an_exit_goes_while_instruments_cannot_be_read() -> None:
+    rig = Rig()
+
+    async def story() -> None:
+        await opened(rig)
+        rig.boot()
+        fault = {"venue": "bybit", "match": "instruments", "kind": "status", "value": 502, "count": 0}
+        rig.sim.admin.fault(fault)
+        rig.signal(BTC, "0")
+        for _ in range(3):
+            await rig.cycle()
+            await asyncio.sleep(1)
+        assert rig.position(BTC) == 0
+
+    rig.run(story())
+
+
 def test_two_manual_trades_in_a_row_are_each_seen_at_once() -> None:
     rig = Rig(streams=False)
 

@@ -15,10 +15,10 @@ from account_processors import Credentials, secret
 from account_processors.budget import Priority
 from account_processors.codecs import kucoin as codec
 from account_processors.codecs import kucoin_errors as errors
-from account_processors.codecs import kucoin_orders as rows
 from account_processors.codecs import orders
-from account_processors.codecs.wire import Row, epoch_s
+from account_processors.codecs.wire import Row
 from account_processors.kucoin_client import ORDERS, TIME_KEPT_S, WINDOW_MS, KucoinClient, read, weight_of
+from account_processors.kucoin_finder import Finder
 from account_processors.kucoin_lists import WEEK_S, Lists
 from account_processors.reading import together, usable
 from account_processors.sending import Leases, clock_problems, no_events, order_answer, setting_answer
@@ -50,6 +50,7 @@ from core.domain import (
     Problem,
     Scope,
     Symbol,
+    TimeInForce,
     VenueEvent,
     plain,
 )
@@ -68,8 +69,6 @@ VALIDITY_S = 10.0
 MAX_WEEKS = 13
 """KuCoin keeps fills for three months."""
 OVERLAP_S = 1.0
-TWIN_S = 900.0
-"""Orders with one id are looked for so far around the one that was found."""
 
 CAPABILITIES = Capabilities(
     venue="kucoin",
@@ -111,6 +110,7 @@ class KucoinProcessor:
         self._used: set[Symbol] = set()
         self._leases = Leases(WINDOW_MS)
         self._lists = Lists(self._client)
+        self._finder = Finder(account, self._client, self._lists, shared)
 
     def __repr__(self) -> str:
         return f"KucoinProcessor({self.account})"
@@ -190,27 +190,8 @@ class KucoinProcessor:
         return orders.history(found, paid, clock.offset_s or 0.0)
 
     async def find(self, symbol: Symbol, client_id: ClientId) -> OrderOutcome | None:
-        """By id, then in the lists of open and finished orders, then the fills of every order that was found.
-
-        The lists go back a week. None only if all of them answered and none knows the id.
-        """
-        end_s = self._client.venue_clock.now() + OVERLAP_S
-        start_s, listed = end_s - WEEK_S, []
-        if (row := await self._lists.order_of(client_id)) is not None:
-            with usable("/api/v1/orders/byClientOid"):
-                listed, made_s = [rows.order_row(row)], epoch_s(row, "createdAt")
-            start_s, end_s = made_s - TWIN_S, min(end_s, made_s + TWIN_S)
-        name = codec.venue_symbol(symbol)
-        span = {"startAt": int(start_s * 1000), "endAt": int(end_s * 1000)}
-        found = await together(
-            self._lists.orders("active", symbol=name), self._lists.orders("done", symbol=name, **span)
-        )
-        listed += [one for of_list in found for one in of_list if one.client_id == client_id]
-        # The lists are written apart from each other: of one order the furthest state is true.
-        by_id = {one.order_id: one for one in sorted(listed, key=lambda one: (one.final, one.filled))}
-        fills = await together(*(self._lists.fills(orderId=order_id) for order_id in by_id))
-        self._lists.learn(dict.fromkeys(by_id, client_id))
-        return orders.outcome([*by_id.values()], [one for of_order in fills for one in of_order])
+        """None only if every list it could be in answered and none knows the id; see `kucoin_finder`."""
+        return await self._finder.find(symbol, client_id)
 
     async def events(self) -> AsyncIterator[VenueEvent]:
         """Ends at once: `capabilities.private_stream` is false."""
@@ -256,7 +237,7 @@ class KucoinProcessor:
         kept = {name: value for name, value in fields.items() if name not in ("type", "leverage")}
         answer = await order_answer(create(lever=fields.get("leverage"), **kept), client_id)
         order_id = errors.order_id(answer, client_id)
-        self._lists.learn({order_id: client_id})
+        self._finder.took(client_id, order_id, rests=order.tif is not TimeInForce.IOC)
         return Ack(order_id, answer.received_at)
 
     async def cancel(self, symbol: Symbol, client_id: ClientId) -> None:

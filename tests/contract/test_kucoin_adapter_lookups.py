@@ -9,10 +9,12 @@ import pytest
 
 from core.domain import OrderStatus, Side
 from core.errors import Unavailable
+from simulator.facades.kucoin import KucoinFacade
 from tests.contract.kucoin_bench import BTC, RESTING, Bench, order, run
 
 D = Decimal
 BOTH = pytest.mark.parametrize("where", ["memory", "http"])
+SHORT = ["GET /api/v1/orders", "GET /api/v1/fills"]
 BY_ID, LISTED, FILLS = "GET /api/v1/orders/byClientOid", "GET /api/v1/orders", "GET /api/v1/fills"
 
 
@@ -37,17 +39,54 @@ def test_an_id_that_stands_for_several_orders_counts_the_fills_of_every_one(wher
         for lots in ("12", "5", "2"):
             await bench.place(order(lots), mine)
         await bench.place(order("30"))
-        bench.recorder.sent.clear()
-        found = await bench.adapter.find(BTC, mine)
-        assert found is not None
-        assert (found.status, found.filled) == (OrderStatus.DONE, D(19))
-        assert bench.recorder.paths() == [BY_ID, LISTED, LISTED, FILLS, FILLS, FILLS]
+        restarted = bench.another("main")  # has no acknowledgement, so that it looks everywhere
+        await restarted.preflight()
+        for adapter, asked in ((bench.adapter, SHORT), (restarted, [BY_ID, LISTED, LISTED, FILLS, FILLS, FILLS])):
+            bench.recorder.sent.clear()
+            found = await adapter.find(BTC, mine)
+            assert found is not None
+            assert (found.status, found.filled) == (OrderStatus.DONE, D(19))
+            assert bench.recorder.paths() == asked
         await bench.place(RESTING, mine)
         found = await bench.adapter.find(BTC, mine)
         assert found is not None
         assert (found.status, found.filled, found.final) == (OrderStatus.OPEN, D(19), False)
 
     run(where, scenario)
+
+
+def test_many_acknowledged_orders_are_looked_up_in_two_requests() -> None:
+    async def scenario(bench: Bench) -> None:
+        ids = [bench.next_id() for _ in range(8)]
+        for lots, mine in enumerate(ids, 1):
+            bench.fault("partial_fill", "order_create", "0.5")
+            await bench.place(order(str(lots * 2)), mine)
+        bench.recorder.sent.clear()
+        found = await asyncio.gather(*(bench.adapter.find(BTC, mine) for mine in ids))
+        assert bench.recorder.paths() == SHORT
+        assert [one.filled for one in found if one is not None] == list(range(1, 9))
+        await asyncio.sleep(901)  # an old acknowledgement is no shortcut
+        await bench.place(order("1"))
+        bench.recorder.sent.clear()
+        assert await bench.adapter.find(BTC, ids[0]) == found[0]
+        assert bench.recorder.paths()[0] == BY_ID
+
+    run("memory", scenario)
+
+
+def test_an_acknowledged_order_the_lists_do_not_show_whole_is_looked_for_everywhere() -> None:
+    async def scenario(bench: Bench) -> None:
+        mine = bench.next_id()
+        await bench.place(order("12"), mine)
+        bench.recorder.sent.clear()
+        assert await bench.adapter.find(BTC, mine) is None  # absence is never concluded from the shortcut
+        assert bench.recorder.paths() == [*SHORT, BY_ID, LISTED, LISTED]
+        await asyncio.sleep(0.5)
+        found = await bench.adapter.find(BTC, mine)
+        assert found is not None
+        assert found.filled == 12
+
+    run("memory", scenario, build=lambda exchange: KucoinFacade(exchange, read_lag_s=0.3))
 
 
 @BOTH

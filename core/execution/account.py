@@ -144,12 +144,10 @@ class Account:
         self.dry = False
         self.blocked: Hold | None = None
         """Why nothing at all may be sent (denied, unreachable, locked, corrupt journal); None: nothing."""
-        self.failed_reads = 0
-        """Cycles in a row in which the positions could not be read."""
         self.read_failed: str | None = None
-        """Why they could not be read in this cycle."""
-        self.streamed = False
-        """A private stream is up."""
+        """Why the positions could not be read in this cycle; `failed_reads` counts such cycles in a row."""
+        self.failed_reads = 0
+        self.streamed = False  # a private stream is up
         self.stopping = False
         """The process is about to end: nothing new is sent."""
         self.margin_hold: Hold | None = None
@@ -175,7 +173,6 @@ class Account:
         self.views: dict[Symbol, SymbolView] = {}
         self.increases: deque[float] = deque()
         """Instants of the increases sent within the last minute."""
-        self.outcomes: dict[Symbol, SymbolOutcome] = {}
         self.adopting: set[Symbol] = set()
         self.skip_commands = False
         """The journal is new: commands asked before it are noted, not acted on."""

@@ -25,7 +25,7 @@ def account(*steps: tuple[float, int], ids: list[str] | None = None, held: int |
     for at, lots in steps:
         position += lots
         fills.append(
-            {"time": at, "symbol": BTC, "quantity": str(lots), "price": "100", "fee": "0", "position_after": str(position)}
+            {"time": at, "symbol": BTC, "quantity": str(lots), "price": "1", "fee": "0", "position_after": str(position)}
         )  # fmt: skip
     position = position if held is None else held
     return {

@@ -116,6 +116,7 @@ class TradeExecutor:
             outcomes = await self._reconcile(account, version)
         elif account.journal is not None:
             outcomes = self._standing_still(account)
+        account.outcomes = outcomes
         confirmed = {s: o.generation for s, o in outcomes.items() if o.confirms and not account.dry}
         for symbol, generation in confirmed.items():
             if account.memory.of(symbol).confirmed_generation < generation:

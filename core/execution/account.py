@@ -148,8 +148,7 @@ class Account:
         """Why the positions could not be read in this cycle; `failed_reads` counts such cycles in a row."""
         self.failed_reads = 0
         self.streamed = False  # a private stream is up
-        self.stopping = False
-        """The process is about to end: nothing new is sent."""
+        self.stopping = False  # the process is about to end: nothing new is sent
         self.margin_hold: Hold | None = None
         self.breached: str | None = None
         """The invariant that a send would have broken; nothing increases until `./run resume`."""
@@ -173,6 +172,7 @@ class Account:
         self.views: dict[Symbol, SymbolView] = {}
         self.increases: deque[float] = deque()
         """Instants of the increases sent within the last minute."""
+        self.outcomes: dict[Symbol, SymbolOutcome] = {}
         self.adopting: set[Symbol] = set()
         self.skip_commands = False
         """The journal is new: commands asked before it are noted, not acted on."""

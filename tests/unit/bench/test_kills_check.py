@@ -24,9 +24,8 @@ def account(*steps: tuple[float, int], ids: list[str] | None = None, held: int |
     fills, position = [], 0
     for at, lots in steps:
         position += lots
-        fills.append(
-            {"time": at, "symbol": BTC, "quantity": str(lots), "price": "1", "fee": "0", "position_after": str(position)}
-        )  # fmt: skip
+        fill = {"time": at, "symbol": BTC, "quantity": str(lots), "price": "100", "fee": "0"}
+        fills.append(fill | {"position_after": str(position)})
     position = position if held is None else held
     return {
         "equity": "10000",

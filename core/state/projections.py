@@ -23,9 +23,9 @@ from core.errors import ConfigError
 from core.events import Emit, Trouble
 from core.ports import Clock, FileIdentity, FileOps
 from core.state import fields
-from core.state.files import ensure_dir
+from core.state.files import ensure_dir, write_atomic
 from core.state.instants import format_instant
-from core.state.jsonfile import loads, write_json
+from core.state.jsonfile import dumps, loads
 
 SCHEMA = 1
 
@@ -33,12 +33,28 @@ Entries = Mapping[str, Mapping[str, Any]]
 """symbol -> its entry in the depth cache."""
 
 
+def laid_out(value: object, levels: int, margin: str = "") -> str:
+    """JSON with a line for every entry of the outermost `levels` objects, and no space below them.
+
+    For people to read, at a tenth of what the standard encoder takes once it is to indent: half of what a cycle costs.
+    """
+    if levels == 0 or not isinstance(value, Mapping) or not value:
+        return dumps(value)
+    inner = margin + "  "
+    lines = [f"{inner}{dumps(key)}: {laid_out(item, levels - 1, inner)}" for key, item in value.items()]
+    return "{\n" + ",\n".join(lines) + f"\n{margin}}}"
+
+
 def publish(ops: FileOps, path: Path, value: object) -> str | None:
     """Writes a projection whole; returns None, or in words why it could not be written. Never raises OSError."""
+    return _put(ops, path, laid_out(value, levels=2))
+
+
+def _put(ops: FileOps, path: Path, text: str) -> str | None:
     try:
         if ops.identity(path.parent) is None:
             ensure_dir(ops, path.parent)
-        write_json(ops, path, value)
+        write_atomic(ops, path, text.encode("utf-8", "replace") + b"\n")
     except OSError as error:
         return (
             f"{path} could not be written ({error.strerror or error}); what it shows is out of date. Trading goes on "
@@ -75,6 +91,7 @@ class DepthCache:
         self._ops = ops
         self._clock = clock
         self._accounts: dict[str, Mapping[str, Any]] = {}
+        self._texts: dict[str, str] = {}  # the accounts as they are written, so that one's change costs one's size
         self._ours = False  # set by the first `put`: until then the file belongs to whoever wrote it
         self._written: FileIdentity | None = None
         self.read_problem: str | None = None
@@ -91,6 +108,7 @@ class DepthCache:
     def put(self, account: AccountId, epoch: str, entries: Entries) -> str | None:
         """Replaces an account's section and writes the file; returns the trouble, if any."""
         self._accounts[account] = {"epoch": epoch, "symbols": dict(entries)}
+        self._texts.pop(account, None)
         self._ours = True
         return self._write()
 
@@ -104,8 +122,11 @@ class DepthCache:
         return self._write()
 
     def _write(self) -> str | None:
-        value = {"schema": SCHEMA, "at": format_instant(self._clock.time()), "accounts": self._accounts}
-        trouble = publish(self._ops, self._path, value)
+        for account in self._accounts.keys() - self._texts.keys():
+            self._texts[account] = laid_out(self._accounts[account], levels=2, margin="    ")
+        accounts = ",\n".join(f"    {dumps(account)}: {self._texts[account]}" for account in self._accounts)
+        head = f'{{\n  "schema": {SCHEMA},\n  "at": "{format_instant(self._clock.time())}",\n  "accounts": {{\n'
+        trouble = _put(self._ops, self._path, f"{head}{accounts}\n  }}\n}}")
         self._written = None if trouble else self._found()
         return trouble
 

@@ -204,9 +204,7 @@ class RawReader:
             identity = self._files[name].identity
             entries[name] = None if identity is None else (identity.device, identity.inode)
         if any(entry is None or entry != self._entered.get(name) for name, entry in entries.items()):
-            self._ops.fsync_dir(
-                self._folder
-            )  # once: the name stays synced for as long as it is that file
+            self._ops.fsync_dir(self._folder)  # once: the name stays synced for as long as it is that file
             self._entered |= {name: entry for name, entry in entries.items() if entry is not None}
         self._touched.clear()
 

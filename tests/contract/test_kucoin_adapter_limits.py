@@ -55,6 +55,20 @@ def test_more_orders_than_the_pool_holds_stay_within_the_limit(rtt_s: float) -> 
     run("memory", scenario, rtt_s=rtt_s)
 
 
+def test_orders_held_up_on_their_way_do_not_meet_the_next_ones_at_the_venue() -> None:
+    async def scenario(bench: Bench) -> None:
+        bench.setup(equity="10000000")
+        sut = bench.another("main", deadline_s=5.0)
+        await sut.preflight()
+        bench.fault("delay_ms", "order_create", 2_000, count=990, landed=False)
+        went: list[tuple[float, str]] = []
+        await asyncio.gather(*(patiently(sut, bench, False, went) for _ in range(1500)))
+        assert bench.over_limit() == 0
+        assert bench.orders() == 1500
+
+    run("memory", scenario)
+
+
 def test_reductions_pass_waiting_increases() -> None:
     async def scenario(bench: Bench) -> None:
         bench.setup(equity="10000000")

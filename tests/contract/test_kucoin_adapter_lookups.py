@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from dataclasses import dataclass
 from decimal import Decimal
 
 import pytest
 
 from core.domain import OrderStatus, Side
 from core.errors import Unavailable
+from core.ports import Request, Response, Stream, StreamRequest, Transport
 from simulator.facades.kucoin import KucoinFacade
 from tests.contract.kucoin_bench import BTC, RESTING, Bench, order, run
 
@@ -151,18 +154,54 @@ def test_after_a_restart_fills_are_still_ours(orders: int) -> None:
     run("memory", scenario)
 
 
+@dataclass
+class WithoutIndex:
+    """A way to the venue on which no order can be looked up by the venue's id."""
+
+    inner: Transport
+
+    async def send(self, request: Request) -> Response:
+        if re.search(r"/api/v1/orders/[0-9a-f-]{36}$", request.url):
+            return Response(200, {}, b'{"msg":"error.getOrder.orderNotExist","code":"100001"}')
+        return await self.inner.send(request)
+
+    async def connect(self, request: StreamRequest) -> Stream:
+        return await self.inner.connect(request)
+
+    async def close(self) -> None:
+        await self.inner.close()
+
+
 def test_a_young_fill_whose_order_is_not_indexed_yet_fails_the_read() -> None:
-    """Without its order's id a fill of ours would look like somebody else's."""
+    """Without its order's id a fill of ours would look like somebody else's. An old one is nobody's."""
 
     async def scenario(bench: Bench) -> None:
         await bench.place(order("5"))
         await asyncio.sleep(2)
-        restarted = bench.another("main")
-        bench.fault("reject_code", "order_query", "100001", count=0)
-        with pytest.raises(Unavailable):
+        restarted, indexed = bench.another("main"), bench.recorder.inner
+        bench.recorder.inner = WithoutIndex(indexed)
+        with pytest.raises(Unavailable, match="does not know the order"):
             await restarted.history(bench.clock.time() - 60)
-        bench.admin.clear_faults()
+        bench.recorder.inner = indexed
         (fill,) = (await restarted.history(bench.clock.time() - 60)).fills
         assert fill.client_id == f"{1:032x}"
+        await asyncio.sleep(120)
+        bench.recorder.inner = WithoutIndex(indexed)
+        (fill,) = (await bench.another("main").history(bench.clock.time() - 300)).fills
+        assert fill.client_id is None
+
+    run("memory", scenario)
+
+
+def test_a_twin_that_rests_keeps_a_cancelled_order_open() -> None:
+    async def scenario(bench: Bench) -> None:
+        mine = bench.next_id()
+        bench.fault("accept_duplicate_ids", "order_create", count=0)
+        for _ in range(2):
+            await bench.place(RESTING, mine)
+        await bench.adapter.cancel(BTC, mine)
+        found = await bench.adapter.find(BTC, mine)
+        assert found is not None
+        assert found.status is OrderStatus.OPEN
 
     run("memory", scenario)

@@ -17,7 +17,7 @@ import contextlib
 import logging
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -26,7 +26,7 @@ from config.assemble import KnownAccount
 from config.credential_entries import FILE, AccountCredentials, Reader, accounts_in, section
 from config.home import Home
 from config.problems import listed, nearest
-from config.secret import Secret, parse_dotenv
+from config.secret import ENV_PREFIX, Secret, parse_dotenv
 from core.errors import ConfigError
 from core.ports import FileOps
 from core.state import RealFileOps, content_hash, loads
@@ -85,17 +85,21 @@ class CredentialsFile:
         tokens, token_problems = webhook_tokens(whole, reader)
         bittensor, bittensor_problems = _bittensor(whole, reader)
         problems = [*notes, *trouble, *token_problems, *bittensor_problems, *_unknown_sections(whole)]
+        problems += shown_by_pm2(whole, self._environ)
         return Credentials(accounts_in(whole, reader), tokens, bittensor, tuple(problems), self._versions)
 
     async def wait(self, stop: asyncio.Event, waiting: Callable[[], None], poll_s: float = 1.0) -> Credentials | None:
-        """Loads as soon as the file can be used, and says what is wrong until then; None when `stop` came first.
+        """Loads as soon as the file can be used, saying what is wrong until then; None when `stop` came first.
 
-        `waiting` is called once when it has to wait.
+        What is wrong with parts of it is said, too. `waiting` is called once when it has to wait.
         """
         said = ""
         while not stop.is_set():
             try:
-                return self.load()
+                found = self.load()
+                for problem in found.problems:
+                    log.warning("%s", problem)
+                return found
             except ConfigError as error:
                 if str(error) != said:
                     said = str(error)
@@ -203,6 +207,33 @@ def _bittensor(whole: Mapping[str, object], reader: Reader) -> tuple[BittensorCr
     except ConfigError as error:
         return None, (f"{error}. Bittensor signals cannot be fetched until then.",)
     return BittensorCredentials(key, endpoint), ()
+
+
+def shown_by_pm2(whole: Mapping[str, object], environ: Mapping[str, str]) -> list[str]:
+    """What to say of secrets that come from the environment of a program under PM2 (which sets `pm_id` there)."""
+    if "pm_id" not in environ:
+        return []
+    names = sorted({name for name in _env_names(whole) if environ.get(name)})
+    if not names:
+        return []
+    told = (
+        f"{FILE}: {listed(names)} came from the environment, and PM2 writes environments in plain text into its lists "
+        "and its dump. They are used all the same. Move them to .env in the home, unset them in the shell, then "
+        "`pm2 delete` and start this program again, and `pm2 save`."
+    )
+    return [told]
+
+
+def _env_names(value: object) -> Iterator[str]:
+    """Every NAME of an `env:NAME` inside."""
+    if isinstance(value, str) and value.strip().startswith(ENV_PREFIX):
+        yield value.strip().removeprefix(ENV_PREFIX)
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _env_names(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _env_names(inner)
 
 
 def _unknown_sections(whole: Mapping[str, object]) -> list[str]:

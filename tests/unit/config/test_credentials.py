@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from collections.abc import Mapping
@@ -312,6 +313,33 @@ def test_a_change_is_told_until_the_next_start(house: House) -> None:
     assert file.changed() == ""
     (house.home.root / "credentials.json").unlink()
     assert file.changed() != ""
+
+
+# --- secrets that PM2 shows -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("environ", "told"),
+    [
+        ({"pm_id": "0", "KEY": CANARY, "SECRET": CANARY}, "credentials.json: KEY, SECRET came from the environment"),
+        ({"pm_id": "0", "SECRET": CANARY}, "credentials.json: SECRET came from the environment"),
+        ({"pm_id": "0"}, ""),
+        ({"KEY": CANARY, "SECRET": CANARY}, ""),
+    ],
+    ids=["all of it", "one of them", "from .env", "no PM2"],
+)
+def test_secrets_in_an_environment_that_pm2_shows_are_told(house: House, environ: dict[str, str], told: str) -> None:
+    house.put(".env", f"KEY={CANARY}\nSECRET={CANARY}\n").chmod(0o600)
+    found = load(house, {"bybit": {"api_key": "env:KEY", "api_secret": " env:SECRET"}}, environ)
+    assert [problem.partition(", and PM2")[0] for problem in found.problems] == ([told] if told else [])
+    assert CANARY not in "".join(found.problems)
+    assert not found.accounts[0].trouble
+
+
+async def test_what_is_wrong_with_parts_of_it_is_logged(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    house.put("credentials.json", {"bybit": KEYS, "bybitt": {}}).chmod(0o600)
+    assert await CredentialsFile(house.home, {}, house.files).wait(asyncio.Event(), lambda: None)
+    assert "bybitt: is not a section the engine knows" in caplog.text
 
 
 # --- nothing shows a secret -------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import shutil
 import socket
 import stat
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,8 @@ class App:
     started_at: float
     logs: tuple[Path, ...]
     exit_code: int | None = None
+    module: bool = False
+    """PM2's own (pm2-logrotate), no process of a home."""
 
     @property
     def gave_up(self) -> bool:
@@ -63,6 +65,13 @@ class Pm2:
         return True
 
     def apps(self) -> tuple[App, ...]:
+        """Everything it keeps but its own modules."""
+        return tuple(app for app in self._listed() if not app.module)
+
+    def modules(self) -> tuple[App, ...]:
+        return tuple(app for app in self._listed() if app.module)
+
+    def _listed(self) -> tuple[App, ...]:
         return read_list(self._run("jlist").stdout) if self.alive() else ()
 
     def of(self, home: Home) -> dict[str, App]:
@@ -86,12 +95,20 @@ class Pm2:
         if self.alive():
             self._run("kill", check=False)
 
+    def run_script(self, node: str, script: Path, *words: str) -> None:
+        """Runs a script over PM2's own library. Raises UserError where it fails."""
+        self._call([node, str(script), *words], script.name)
+
     def _run(self, *words: str, home: Home | None = None, check: bool = True) -> subprocess.CompletedProcess[str]:
+        return self._call([find_pm2(), *words], f"pm2 {words[0]}", home, check)
+
+    def _call(
+        self, command: Sequence[str], shown: str, home: Home | None = None, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
         environment = clean_environment(os.environ)
         environment |= {"PM2_HOME": str(self.root), "PM2_DISABLE_VERSION_CHECK": "1", "PM2_CONCURRENT_ACTIONS": "4"}
         if home is not None:
             environment["TRADE_ENGINE_HOME"] = str(home.root)
-        command = [find_pm2(), *words]
         try:
             done = subprocess.run(
                 command, env=environment, cwd=CHECKOUT, stdin=subprocess.DEVNULL, capture_output=True, text=True,
@@ -99,12 +116,12 @@ class Pm2:
             )  # fmt: skip
         except subprocess.TimeoutExpired as error:
             raise UserError(
-                f"PM2 did not answer `pm2 {words[0]}` within {COMMAND_DEADLINE_S:.0f} s.\n"
+                f"PM2 did not answer `{shown}` within {COMMAND_DEADLINE_S:.0f} s.\n"
                 f"Look at {self.root / 'pm2.log'}; `PM2_HOME={self.root} pm2 kill` ends its daemon."
             ) from error
         if check and done.returncode != 0:
             said = (done.stderr + done.stdout).strip()[-1500:]
-            raise UserError(f"`pm2 {' '.join(words)}` failed:\n{said}\nIts own log: {self.root / 'pm2.log'}")
+            raise UserError(f"`{shown}` failed:\n{said}\nIts own log: {self.root / 'pm2.log'}")
         return done
 
 
@@ -134,6 +151,7 @@ def _app(entry: Mapping[str, Any]) -> App:
         started_at=float(env.get("pm_uptime") or 0) / 1000 if pid else 0.0,
         logs=tuple(Path(log) for log in logs if log),
         exit_code=env.get("exit_code"),
+        module=bool(env.get("pmx_module")),
     )
 
 

@@ -11,6 +11,7 @@ from cli.errors import UserError
 from cli.places import elsewhere, flag, home_named, home_of, running_homes, shown
 from cli.pm2 import App, Pm2, pm2_of
 from cli.reading import heartbeat_of, webhook_base
+from cli.rotation import Rotation
 from cli.web import Unreachable, ask
 from config.home import Home
 
@@ -35,6 +36,8 @@ def up(args: argparse.Namespace) -> int:
         raise UserError(f"{home.root} is a demo's home; `./run demo` starts it.")
     home.prepare()
     label = shown(home)
+    rotation = Rotation(pm2_of(home))
+    unrotated = rotation.prepare()
     # The endpoint makes credentials.json where there is none, and the engine gives up without that file.
     first = () if home.credentials.exists() else start_missing(home, (ENDPOINT,))
     try:
@@ -46,6 +49,7 @@ def up(args: argparse.Namespace) -> int:
     except UserError as error:
         hint = f"What runs was left running. `./run logs{flag(home)}` shows more, `./run up{flag(home)}` tries again."
         raise UserError(f"{error}\n{hint}") from error
+    print(f"{label}: {unrotated or rotation.keep()}")
     print(f"{label}: everything runs. `./run status{flag(home)}` looks, `./run down{flag(home)}` stops.")
     return 0
 

@@ -90,6 +90,11 @@ class EngineHouse:
         for home in homes or (self.home,):
             write_atomic(RealFileOps(), home.document(TV), render_document(document))
 
+    def secrets(self) -> list[str]:
+        """What stands in credentials.json and must stand nowhere else."""
+        found = json.loads(self.home.credentials.read_text())
+        return [entry["api_secret"] for entry in found["accounts"]]
+
     # --- what is true -------------------------------------------------------------------------------------------------
 
     def books(self) -> dict[str, Any]:

@@ -200,7 +200,7 @@ class Rig:
                 self.clock,
                 entropy,
                 self.sim.credentials[self.venue][name]["base_url"],
-                self.sim.credentials[self.venue][name]["ws_url"],
+                self.sim.credentials[self.venue][name]["ws_url"] if self._streams else None,
                 shared,
             )
             accounts.append(Account(account, processor, self.clock, entropy, self.events.append, self._compact_bytes))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,6 +41,9 @@ def test_started_and_stopped(tmp_path: Path, code: str) -> None:
         assert len(group(pid)) >= 1
         assert it.rss_mb() > 1
         assert it.cpu_s() >= 0
+    end_s = time.monotonic() + 10  # a killed child is gone only when the kernel has seen to it
+    while group(pid) and time.monotonic() < end_s:
+        time.sleep(0.01)
     assert group(pid) == []
 
 

@@ -8,6 +8,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,7 @@ class Flood:
             for _ in range(2):  # each twice, as a sender does that did not hear the answer
                 try:
                     status, answer = self._home.post(alert)
-                except (OSError, ValueError):
+                except (OSError, ValueError, HTTPException):  # killed in mid-answer: nothing was acknowledged
                     continue
                 if status == 200:
                     self.accepted[answer["event"]] = alert

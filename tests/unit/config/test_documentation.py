@@ -111,7 +111,7 @@ SEED_MAPPINGS = {
 }
 SEED_SHARES = [{"source": "tradingview", "weight": 0.1}, {"source": "bittensor", "weight": 0.15}]
 SEED_WEIGHTS = [{"symbol": symbol, "leverage": 3, "sources": SEED_SHARES} for symbol in ("BTCUSDT", "ETHUSDT")]
-ENGINES = sorted(path.relative_to(EXAMPLES).as_posix() for path in EXAMPLES.rglob("*") if "engine" in path.name)
+ENGINES = sorted(path.relative_to(EXAMPLES).as_posix() for path in EXAMPLES.rglob("*") if "engine_config" in path.name)
 PROFILES = sorted(path.relative_to(EXAMPLES).as_posix() for path in (EXAMPLES / "profiles").iterdir())
 
 

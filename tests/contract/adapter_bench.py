@@ -1,7 +1,8 @@
 """An adapter against its simulated venue, in memory on virtual time or over real HTTP, by the same scenario.
 
 `run(place, "memory" | "http", scenario)` builds a world, an adapter for its account `main`, and runs the scenario with
-both. Each venue's tests have a module that names its `Place`.
+both. Sizes are base units: what they are in contracts, and which leverage and margin mode an order carries, the bench
+takes from the instrument and from `capabilities`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TypeVar
 
@@ -24,14 +25,18 @@ from core.domain import (
     Ack,
     ClientId,
     Cost,
+    Instrument,
+    LeverageScope,
     MarginMode,
     OrderKind,
+    OrderOutcome,
     PlaceOrder,
     Side,
     Symbol,
     TimeInForce,
+    floor_to,
 )
-from core.errors import Lost
+from core.errors import Lost, Unavailable
 from core.ports import AccountProcessor, Clock, Request, Response, Stream, StreamRequest, Transport
 from simulator.admin import Admin
 from simulator.facades import VenueKind
@@ -41,18 +46,25 @@ from simulator.world import World, build_world
 
 T = TypeVar("T")
 BTC, ETH = Symbol("BTCUSDT"), Symbol("ETHUSDT")
+SYMBOLS = (BTC, ETH, Symbol("SOLUSDT"), Symbol("XRPUSDT"))
 START = 1_790_000_010.5
 PRICE = Decimal(50_000)
+TRIES = 1_000
 DEADLINE_S = 0.5
 """Of every request; short, because hanging answers are waited for in real time over HTTP."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """A venue's two sides: what builds its adapter, and the simulated venue."""
+    """A venue's two sides: what builds its adapter, and the simulated venue.
+
+    `streams`: the adapter knows where they are. `symbols`: four the venue lists; orders are in the first two.
+    """
 
     factory: ProcessorFactory
     kind: VenueKind
+    streams: bool = False
+    symbols: tuple[Symbol, Symbol, Symbol, Symbol] = SYMBOLS
 
     @property
     def venue(self) -> str:
@@ -95,6 +107,10 @@ class Recorder:
     async def close(self) -> None:
         await self.inner.close()
 
+    def forget(self) -> None:
+        self.sent.clear()
+        self.got.clear()
+
     def paths(self) -> list[str]:
         """Method and path of every request, in order."""
         return [f"{one.method} /{one.url.split('/', 3)[3].partition('?')[0]}" for one in self.sent]
@@ -131,10 +147,15 @@ class Bench:
         """An adapter for another account; `credentials` replace what the venue gave."""
         fields = {**self.world.credentials()[self.venue][name], **(credentials or {})}
         account = AccountId(f"{self.venue}-{name}")
-        it = shared or self.shared
+        urls = (self.base_url, streams_of(self.place_of, self.base_url))
+        entropy, it = Chance(), shared or self.shared
         return self.place_of.factory(
-            account, fields, self.recorder, self.clock, Chance(), self.base_url, None, it, deadline_s=deadline_s
+            account, fields, self.recorder, self.clock, entropy, *urls, it, deadline_s=deadline_s
         )
+
+    def apart(self, deadline_s: float = DEADLINE_S) -> AccountProcessor:
+        """Another adapter for `main` that shares nothing: what one learnt of limits does not decide for the other."""
+        return self.another("main", shared=VenueShared(self.clock), deadline_s=deadline_s)
 
     def fault(self, kind: str, match: str, value: object = None, count: int = 1, landed: bool | None = None) -> None:
         body: dict[str, object] = {"venue": self.venue, "match": match, "kind": kind, "count": count}
@@ -167,6 +188,73 @@ class Bench:
     async def place(self, order: PlaceOrder, client_id: ClientId | None = None) -> Ack:
         permit = await self.adapter.permit(Cost(reduction=order.reduce_only))
         return await self.adapter.place(order, client_id or self.next_id(), permit)
+
+    # --- orders in base units -----------------------------------------------------------------------------------------
+
+    def instrument(self, symbol: Symbol = BTC) -> Instrument:
+        """As the venue lists it, without asking the adapter."""
+        return self.world.venues[self.venue].exchange.listing(symbol).instrument
+
+    def contracts(self, quantity: str, symbol: Symbol = BTC) -> Decimal:
+        """Signed contracts of `quantity` base units, which they must hold whole."""
+        contracts = Decimal(quantity) / self.instrument(symbol).contract_size
+        assert contracts == floor_to(contracts, self.instrument(symbol).lot), f"{quantity} {symbol} are no whole lots"
+        return contracts
+
+    @property
+    def margin_mode(self) -> MarginMode:
+        """What an account of the venue begins with."""
+        return self.place_of.kind.rules.default_margin_mode
+
+    def order(
+        self, quantity: str, side: Side = Side.BUY, *, reduce: bool = False, symbol: Symbol = BTC, off: str = "0.01"
+    ) -> PlaceOrder:
+        """An IOC limit `off` through the mark price, or a reduce-only market order where the venue has them."""
+        can, it = self.adapter.capabilities, self.instrument(symbol)
+        mark = self.world.venues[self.venue].exchange.quote(symbol).mark
+        market, with_leverage = reduce and can.market_orders, not reduce and can.leverage is LeverageScope.PER_ORDER
+        return PlaceOrder(
+            symbol=symbol,
+            side=side,
+            contracts=self.contracts(quantity, symbol),
+            kind=OrderKind.MARKET if market else OrderKind.LIMIT,
+            price=None if market else floor_to(mark * (1 + Decimal(off) * side.sign), it.tick),
+            tif=TimeInForce.IOC,
+            reduce_only=reduce,
+            leverage=self.place_of.kind.rules.default_leverage if with_leverage else None,
+            margin_mode=self.margin_mode,
+        )
+
+    def resting(self, quantity: str, symbol: Symbol = BTC) -> PlaceOrder:
+        """A GTC limit one percent below the mark price, which rests."""
+        return replace(self.order(quantity, symbol=symbol, off="-0.01"), tif=TimeInForce.GTC)
+
+    # --- a caller that waits where it has to --------------------------------------------------------------------------
+
+    async def trade(
+        self, order: PlaceOrder, client_id: ClientId | None = None, adapter: AccountProcessor | None = None
+    ) -> Ack:
+        """`place`, once the budget has room."""
+        sut = adapter or self.adapter
+        permit = await patiently(lambda: sut.permit(Cost(reduction=order.reduce_only)))
+        return await sut.place(order, client_id or self.next_id(), permit)
+
+    async def found(
+        self, client_id: ClientId, symbol: Symbol = BTC, adapter: AccountProcessor | None = None
+    ) -> OrderOutcome | None:
+        return await patiently(lambda: (adapter or self.adapter).find(symbol, client_id))
+
+
+async def patiently(call: Callable[[], Awaitable[T]]) -> T:
+    """The answer to a call that sends nothing while it has to wait, and says for how long."""
+    for _ in range(TRIES):
+        try:
+            return await call()
+        except Unavailable as full:
+            if full.retry_after_s is None:
+                raise
+            await asyncio.sleep(full.retry_after_s)
+    raise AssertionError(f"{TRIES} tries, and never its turn")
 
 
 def order(contracts: str, side: Side = Side.BUY, *, reduce: bool = False, symbol: Symbol = BTC) -> PlaceOrder:
@@ -218,11 +306,16 @@ async def over_http(place: Place, scenario: Scenario[T], accounts: int) -> T:
         await server.stop()
 
 
+def streams_of(place: Place, base_url: str) -> str | None:
+    return base_url.replace("http", "ws", 1) if place.streams else None
+
+
 def made(place: Place, world: World, clock: Clock, transport: Transport, base_url: str) -> Bench:
     recorder, shared = Recorder(transport), VenueShared(clock)
     fields = dict(world.credentials()[place.venue]["main"])
     account = AccountId(f"{place.venue}-main")
-    main = place.factory(account, fields, recorder, clock, Chance(), base_url, None, shared, deadline_s=DEADLINE_S)
+    urls = (base_url, streams_of(place, base_url))
+    main = place.factory(account, fields, recorder, clock, Chance(), *urls, shared, deadline_s=DEADLINE_S)
     bench = Bench(place, world, clock, recorder, base_url, shared, main)
     bench.admin.price({"symbol": BTC, "price": str(PRICE)})
     return bench

@@ -1,17 +1,66 @@
-"""The BloFin adapter against the simulated venue; see `adapter_bench`. Its contracts of BTC are 0.001 BTC each."""
+"""The BloFin adapter against the simulated venue; see `adapter_bench` and `suite.venue`.
+
+Its contracts of BTC are 0.001 BTC each.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from account_processors.blofin_processor import BloFinProcessor
+from account_processors.codecs.blofin import order_of_body
+from account_processors.codecs.blofin_errors import PROVEN
 from simulator.exchange import Exchange
 from simulator.facades import Facade, VenueKind
-from simulator.facades.blofin import RULES, BloFinFacade
+from simulator.facades.blofin import RULES, VENUE, BloFinFacade
 from tests.contract import adapter_bench
 from tests.contract.adapter_bench import BTC, ETH, Bench, Place, Scenario, T, order
+from tests.contract.suite.venue import Ban, Burst, Codes, VenueBench
 
-__all__ = ["BTC", "ETH", "Bench", "order", "run"]
+__all__ = ["BENCH", "BTC", "ETH", "Bench", "order", "run"]
+
+INNER = '{"code":"0","msg":"","data":[{"orderId":"1","clientOrderId":"%s","msg":"","code":"0"}]}'
+UNPROVEN = (
+    "0", "1", "2", "500", "429", "103013", "102002", "150003", "152407", "102068", "1000", "999999",
+)  # fmt: skip
+BENCH = VenueBench(
+    place=Place(BloFinProcessor, VENUE),
+    create="POST /api/v1/trade/order",
+    intent=lambda request: order_of_body(request.body),
+    codes=Codes(
+        proven=PROVEN,
+        unproven=UNPROVEN,
+        no_trade_right="152404",
+        nothing_to_reduce="102022",
+        wrong={"api_key": "152401", "api_secret": "152409", "api_passphrase": "152408"},
+        duplicate_id="102002",
+    ),
+    burst=Burst(orders=70, windows=2, window_s=10.02),
+    proves_nothing=(
+        '{"code": "0", "code": "152405"}',
+        '{"code": NaN}',
+        INNER % "somebody_else",
+        INNER % "",
+        '{"code":"0","msg":"success"}',
+        '{"code":"0","data":[]}',
+        '{"code":"0","data":[{"orderId":"","clientOrderId":""}]}',
+        '{"code":"1","msg":"All operations failed"}',
+        '{"code":"2","data":[{"orderId":null,"code":"103003"}]}',
+        '{"code":"1","data":[{"orderId":"7","code":"103003"}]}',
+        '{"code":"1","data":[{"orderId":null,"code":"103003"},{"orderId":"7","code":"0"}]}',
+    ),
+    bad_reads=(
+        ("status", 403),
+        ("garbage", '{"code": "0", "msg": "success", "data": "none"}'),
+        ("garbage", '{"code": "0", "msg": "success", "data": [[]]}'),
+        ("reject_code", "500"),
+        ("reject_code", "103013"),
+        ("reject_code", "429"),
+        ("reject_code", "152405"),
+        ("reject_code", "152407"),
+    ),
+    ban=Ban("403", 300.0),
+)
 
 
 def run(

@@ -1,4 +1,4 @@
-"""The KuCoin adapter against the simulated venue; see `adapter_bench`. A lot of BTC is 0.001 BTC."""
+"""The KuCoin adapter against the simulated venue; see `adapter_bench` and `suite.venue`. A lot of BTC is 0.001 BTC."""
 
 from __future__ import annotations
 
@@ -6,21 +6,57 @@ from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 
+from account_processors.codecs.kucoin import order_of_body
+from account_processors.codecs.kucoin_errors import PROVEN
 from account_processors.kucoin_processor import KucoinProcessor
 from core.domain import MarginMode, OrderKind, PlaceOrder, Side, Symbol, TimeInForce
 from simulator.exchange import Exchange
 from simulator.facades import Facade, VenueKind
-from simulator.facades.kucoin import RULES, KucoinFacade
+from simulator.facades.kucoin import RULES, VENUE, KucoinFacade
 from tests.contract import adapter_bench
 from tests.contract.adapter_bench import BTC, ETH, PRICE, Bench, Place, Scenario, T
+from tests.contract.suite.venue import Ban, Burst, Codes, VenueBench
 
-__all__ = ["BTC", "CREATE", "ETH", "PRICE", "RESTING", "Bench", "order", "run"]
+__all__ = ["BENCH", "BTC", "CREATE", "ETH", "PRICE", "RESTING", "Bench", "order", "run"]
 
 CREATE = "POST /api/v1/orders"
 RESTING = PlaceOrder(
     BTC, Side.BUY, Decimal(10), OrderKind.LIMIT, Decimal(49_500), TimeInForce.GTC, False, Decimal(3),
     MarginMode.ISOLATED,
 )  # fmt: skip
+
+BENCH = VenueBench(
+    place=Place(KucoinProcessor, VENUE),
+    create=CREATE,
+    intent=lambda request: order_of_body(request.body),
+    codes=Codes(
+        proven=PROVEN,
+        unproven=("0", "200000", "100002", "100004", "300010", "300018", "500000", "600000", "999999"),
+        no_trade_right="400007",
+        nothing_to_reduce="300009",
+        # The passphrase is sealed with the secret, so a wrong secret shows there first.
+        wrong={"api_key": "400003", "api_secret": "400004", "api_passphrase": "400004"},
+        duplicate_id="300018",
+    ),
+    burst=Burst(orders=1200, windows=1, window_s=31.0),
+    proves_nothing=(
+        '{"code": "200000", "code": "400100"}',
+        '{"code": NaN}',
+        '{"code": "200000", "data": {"orderId": "x", "clientOid": "somebody else"}}',
+        '{"code": "200000", "data": {"orderId": ""}}',
+        '{"code": "200000", "data": null}',
+        '{"code": 200000, "data": {"orderId": "x"}}',
+    ),
+    bad_reads=(
+        ("status", 429),
+        ("garbage", '{"code": "200000", "data": {"items": "none"}}'),
+        ("garbage", '{"code": "200000", "data": "text"}'),
+        ("reject_code", "500000"),
+        ("reject_code", "429000"),
+        ("reject_code", "400002"),
+    ),
+    ban=Ban("403", 30.0),
+)
 
 
 def order(lots: str, side: Side = Side.BUY, *, reduce: bool = False, symbol: Symbol = BTC) -> PlaceOrder:

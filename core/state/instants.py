@@ -39,8 +39,8 @@ def format_instant(at: float) -> str:
     milliseconds = round(at * 1000)
     if not 0 <= milliseconds < _END_MS:
         raise ValueError(f"{at!r} is not an instant between 1970 and 9999")
-    seconds, rest = divmod(milliseconds, 1000)
-    return f"{_EPOCH + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}.{rest:03d}Z"
+    moment = _EPOCH + timedelta(milliseconds=milliseconds)
+    return moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def day_of(at: float) -> str:

@@ -15,7 +15,7 @@ from decimal import Decimal
 from account_processors import Credentials, secret
 from account_processors.budget import Priority
 from account_processors.bybit_client import QUERY_LIMIT, RECV_WINDOW_MS, BybitClient, Page, pages, read
-from account_processors.bybit_prices import BybitPrices, Tickers
+from account_processors.bybit_prices import BybitPrices, tickers
 from account_processors.bybit_stream import BASE_URL, PrivateStream, Surroundings, stream_url
 from account_processors.codecs import bybit as codec
 from account_processors.codecs import bybit_errors as errors
@@ -112,15 +112,15 @@ class BybitProcessor:
         self._held: set[str] = set()
         self._leases = Leases(RECV_WINDOW_MS)
         self._info_key = f"account info of {account}"
-        tickers = None
+        followed = None
         self.private_stream: PrivateStream | None = None
         if streams := stream_url(base_url, ws_url):
-            tickers = shared.lasting(f"tickers at {streams}", lambda: Tickers(streams, wiring, entropy))
+            followed = shared.lasting(f"tickers at {streams}", lambda: tickers(streams, wiring, entropy))
             around = Surroundings(
                 self._settle, self.instruments, lambda: shared.peek(INSTRUMENTS), self._held, self._margin_mode_seen
             )
             self.private_stream = PrivateStream(streams, self._client, wiring, entropy, around)
-        self._prices = BybitPrices(self._client, shared, tickers)
+        self._prices = BybitPrices(self._client, shared, followed)
         self._capabilities = replace(CAPABILITIES, private_stream=self.private_stream is not None)
 
     def __repr__(self) -> str:

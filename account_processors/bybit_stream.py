@@ -10,11 +10,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from account_processors.budget import Priority
 from account_processors.bybit_client import BybitClient, read
 from account_processors.codecs import bybit_stream as codec
 from account_processors.continuity import Continuity
 from account_processors.stream import Heard, StreamClient
+from account_processors.stream_parts import Counts, connection_room
 from account_processors.wiring import Wiring, without_secrets
 from core.domain import Instrument, MarginMode, Symbol, VenueEvent
 from core.errors import Denied, Unavailable
@@ -43,23 +43,6 @@ def stream_url(base_url: str | None, ws_url: str | None) -> str | None:
     if ws_url is not None:
         return ws_url.rstrip("/")
     return STREAMS.get((base_url or BASE_URL).rstrip("/"))
-
-
-async def connection_room(wiring: Wiring) -> None:
-    """Returns when one more connection may be opened; raises `Unavailable`."""
-    shared = wiring.shared
-    window = shared.window("websocket connections of this address", *CONNECTIONS)
-    await shared.budget.acquire([window], Priority.READ, wiring.owner, wiring.deadline_s)
-
-
-@dataclass(slots=True)
-class Counts:
-    """What a private stream did not pass on, since the start: rows about what is not traded here, repeated messages,
-    and how often it left something out."""
-
-    foreign: int = 0
-    repeats: int = 0
-    gaps: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +132,6 @@ class PrivateStream:
         """The venue's symbols and its time come first: messages are sorted by the ones, the login is signed in it."""
         listed = await self._around.listed()
         await read(self._rest.get_server_time())
-        await connection_room(self._wiring)
+        await connection_room(self._wiring, *CONNECTIONS)
         request = StreamRequest(f"{self._url}{codec.PRIVATE_PATH}", deadline_s=self._wiring.deadline_s)
         return request, PrivateSession(self._rest, self._wiring.clock, self._around, listed, self.counts)

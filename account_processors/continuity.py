@@ -3,6 +3,10 @@
 Venues do not number their messages, but they say most things twice: an execution moves a position, and an order says
 how much of it was executed. One without the other, for longer than the topics of a stream may be apart, means that
 something is missing. That is a suspicion, not a proof; whoever hears of it reads again.
+
+Where executions and positions carry a sequence number, the one is held against the other by it. Where they do not, an
+execution wants to see the position told of at about its time, and a position that moved an execution; in a burst of
+them one that is missing goes unnoticed.
 """
 
 from __future__ import annotations
@@ -34,11 +38,15 @@ class _Order:
 
 @dataclass(slots=True)
 class _Symbol:
-    """Sequence numbers of one symbol: of its latest fill, and of the latest position that moved."""
+    """Sequence numbers of one symbol: of its latest fill, and of the latest position that moved. Where there are none:
+    when the latest fill and position came, and the venue's instant of the position."""
 
     position: Position | None = None
     filled: int = -1
     moved: int = -1
+    filled_s: float = float("-inf")
+    positioned_s: float = float("-inf")
+    made_s: float = float("-inf")
 
     @property
     def positioned(self) -> int:
@@ -47,7 +55,7 @@ class _Symbol:
 
 @dataclass(slots=True)
 class Continuity:
-    """Watches the events of one connection. Instants are monotonic seconds. Positions and fills without `seq` pass."""
+    """Watches the events of one connection. Instants are monotonic seconds."""
 
     _executions: OrderedDict[tuple[Symbol, str], None] = field(default_factory=OrderedDict)
     _orders: OrderedDict[ClientId, _Order] = field(default_factory=OrderedDict)
@@ -55,12 +63,17 @@ class Continuity:
     _due: dict[str, tuple[int, float]] = field(default_factory=dict)
     """What is missing, in words -> the sequence number that would settle it, and when it is given up."""
 
-    def takes(self, event: VenueEvent, now_s: float) -> bool:
-        """Whether the event says anything new. A repeated or outdated one is to be left out."""
+    def takes(self, event: VenueEvent, now_s: float, made_s: float | None = None) -> bool:
+        """Whether the event says anything new. A repeated or outdated one is to be left out.
+
+        `made_s`: the venue's instant of it, by which positions without a sequence number are kept in order.
+        """
         if event.kind is VenueEventKind.FILL and event.fill is not None:
             return self._fill(event.fill, now_s)
         if event.kind is VenueEventKind.POSITION and event.position is not None:
-            return self._position(event.position, now_s)
+            if event.position.seq is None:
+                return self._unnumbered(event.position, now_s, made_s)
+            return self._position(event.position, event.position.seq, now_s)
         if event.kind is VenueEventKind.ORDER and event.client_id is not None and event.outcome is not None:
             return self._order(event.client_id, event.outcome, now_s)
         return True
@@ -84,21 +97,36 @@ class Continuity:
             order.executed += abs(fill.contracts)
             _remember(self._orders, fill.client_id, order)
             self._compare_order(fill.client_id, order, now_s)
+        known = self._symbols.setdefault(fill.symbol, _Symbol())
         if fill.seq is not None:
-            known = self._symbols.setdefault(fill.symbol, _Symbol())
             known.filled = max(known.filled, fill.seq)
             self._compare_symbol(fill.symbol, known, now_s)
+        else:
+            known.filled_s = now_s
+            self._due.pop(_moving(fill.symbol), None)
+            if known.positioned_s < now_s - GRACE_S:
+                self._due.setdefault(_following(fill.symbol), (0, now_s + GRACE_S))
         return True
 
-    def _position(self, position: Position, now_s: float) -> bool:
-        if position.seq is None:
-            return True
+    def _unnumbered(self, position: Position, now_s: float, made_s: float | None) -> bool:
+        known = self._symbols.setdefault(position.symbol, _Symbol())
+        before, made_s = known.position, known.made_s if made_s is None else made_s
+        if made_s < known.made_s or (position == before and made_s == known.made_s > float("-inf")):
+            return False
+        known.position, known.made_s, known.positioned_s = position, made_s, now_s
+        self._due.pop(_following(position.symbol), None)
+        moved = before is not None and before.contracts != position.contracts
+        if moved and known.filled_s < now_s - GRACE_S:
+            self._due.setdefault(_moving(position.symbol), (0, now_s + GRACE_S))
+        return True
+
+    def _position(self, position: Position, seq: int, now_s: float) -> bool:
         known = self._symbols.setdefault(position.symbol, _Symbol())
         before = known.position
-        if position.seq < known.positioned or position == before:
+        if seq < known.positioned or position == before:
             return False
         if before is not None and before.contracts != position.contracts:
-            known.moved = position.seq
+            known.moved = seq
         known.position = position
         self._compare_symbol(position.symbol, known, now_s)
         return True
@@ -120,14 +148,22 @@ class Continuity:
             self._due.pop(what, None)
 
     def _compare_symbol(self, symbol: Symbol, known: _Symbol, now_s: float) -> None:
-        self._await(f"the position after an execution of {symbol}", known.filled, known.positioned, now_s)
-        self._await(f"the execution that moved {symbol}", known.moved, known.filled, now_s)
+        self._await(_following(symbol), known.filled, known.positioned, now_s)
+        self._await(_moving(symbol), known.moved, known.filled, now_s)
 
     def _await(self, what: str, wanted: int, seen: int, now_s: float) -> None:
         if what in self._due and self._due[what][0] <= seen:
             del self._due[what]
         if wanted > seen:
             self._due.setdefault(what, (wanted, now_s + GRACE_S))
+
+
+def _following(symbol: Symbol) -> str:
+    return f"the position after an execution of {symbol}"
+
+
+def _moving(symbol: Symbol) -> str:
+    return f"the execution that moved {symbol}"
 
 
 def _remember(kept: OrderedDict[K, V], key: K, value: V) -> None:

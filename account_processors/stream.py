@@ -34,13 +34,15 @@ class Heard(Generic[T_co]):
     """What a session makes of a frame or of a moment. `send` goes out in order, `items` go to the listener.
 
     `up`: logged in and subscribed; what comes from here on is complete. `gap`: why something must have been missed, so
-    that nothing told so far counts any more ('' where nothing was).
+    that nothing told so far counts any more ('' where nothing was). `ping_within_s`: from now on the venue wants to be
+    pinged at least so often (None: as the habit is).
     """
 
     items: tuple[T_co, ...] = ()
     send: tuple[str, ...] = ()
     up: bool = False
     gap: str = ""
+    ping_within_s: float | None = None
 
 
 class Session(Protocol[T_co]):
@@ -199,6 +201,7 @@ class _Talk(Generic[T]):
         self._nudged = nudged
         self._opened_s = self._heard_s = clock.monotonic()
         self._up_s: float | None = None
+        self._ping_every_s = habits.ping_every_s
         self._early: list[T] = []
         self._outbox: deque[str] = deque()
 
@@ -227,7 +230,7 @@ class _Talk(Generic[T]):
     async def _keep(self) -> None:
         """Sends what there is to send, pings, and notices that the peer is silent or does not let us in."""
         habits = self._habits
-        ping_s = self._opened_s + habits.ping_every_s
+        pinged_s = self._opened_s
         while True:
             await self._send()
             now_s = self._clock.monotonic()
@@ -236,8 +239,9 @@ class _Talk(Generic[T]):
                 raise Lost(f"the venue has been silent for {now_s - self._heard_s:.0f} s")
             if self._up_s is None and now_s >= self._opened_s + habits.ready_within_s:
                 raise Lost(f"the venue did not complete login and subscription within {habits.ready_within_s:g} s")
+            ping_s = pinged_s + self._ping_every_s
             if now_s >= ping_s:
-                ping_s = now_s + habits.ping_every_s
+                pinged_s = now_s
                 self._outbox.append(self._session.ping())
                 continue
             wake_s = min(ping_s, self._heard_s + habits.silent_after_s, now_s + habits.tick_every_s)
@@ -264,6 +268,8 @@ class _Talk(Generic[T]):
         if heard.send:
             self._outbox.extend(heard.send)
             self._nudged.set()
+        if heard.ping_within_s is not None:
+            self._ping_every_s = min(heard.ping_within_s, self._habits.ping_every_s)
         if heard.gap and self._up_s is not None:
             self._listener.down(heard.gap)
             self._listener.up()

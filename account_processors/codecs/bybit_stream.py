@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from account_processors.codecs import bybit, bybit_orders
+from account_processors.codecs.ticker import Ticker
 from account_processors.codecs.wire import Malformed, Row, epoch_s, loads, number, rows, table, text
 from core.domain import Equity, MarginMode, Symbol, VenueEvent, VenueEventKind
 
@@ -148,17 +149,6 @@ def _equity(accounts: Sequence[Row], view: View) -> list[VenueEvent]:
 
 
 # --- tickers ----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Ticker:
-    """One message about one symbol. `whole`: `row` is everything, else only what changed. `made_s`: the venue's epoch
-    seconds."""
-
-    symbol: str
-    whole: bool
-    row: Row
-    made_s: float
 
 
 def ticker(message: Message) -> Ticker | None:

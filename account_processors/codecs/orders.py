@@ -84,6 +84,7 @@ def outcome(found: Sequence[OrderRow], fills: Sequence[Execution]) -> OrderOutco
         status = OrderStatus.REJECTED if all(row.rejected for row in found) else OrderStatus.DONE
     complete = filled > 0 and by_fills == filled
     value = sum((abs(one.fill.contracts) * one.fill.price for one in fills), ZERO)
+    fees = [one.fill.fee for one in fills if one.fill.fee is not None]
     sequences = [one.fill.seq for one in fills if one.fill.seq is not None]
     return OrderOutcome(
         status=status,
@@ -91,5 +92,5 @@ def outcome(found: Sequence[OrderRow], fills: Sequence[Execution]) -> OrderOutco
         code=next((row.code for row in found if row.code), None),
         seq=max(sequences) if complete and len(sequences) == len(fills) else None,
         average_price=value / filled if complete else next((row.average_price for row in found), None),
-        fee=sum((one.fill.fee for one in fills), ZERO) if complete else None,
+        fee=sum(fees, ZERO) if complete and len(fees) == len(fills) else None,
     )

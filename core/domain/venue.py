@@ -114,12 +114,13 @@ class Equity:
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """One execution. `contracts` is signed (a buy is positive); `client_id` None or empty: the order is not ours."""
+    """One execution. `contracts` is signed (a buy is positive); `client_id` None or empty: the order is not ours;
+    `fee` None: the stream that told of it does not say."""
 
     symbol: Symbol
     contracts: Decimal
     price: Decimal
-    fee: Decimal
+    fee: Decimal | None
     time: float
     exec_id: str
     client_id: ClientId | None = None

@@ -11,8 +11,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from account_processors import load
-from account_processors.bybit_prices import ASKED_FOR_S, MOST_SYMBOLS, Tickers
+from account_processors.bybit_prices import MOST_SYMBOLS
 from account_processors.shared import VenueShared
+from account_processors.tickers import ASKED_FOR_S, Tickers
 from core.clock import VirtualClock
 from core.domain import AccountId, Price, Symbol
 from core.errors import NotSent

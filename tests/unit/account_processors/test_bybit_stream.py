@@ -12,8 +12,9 @@ import pytest
 
 from account_processors import load
 from account_processors.bybit_processor import BybitProcessor
-from account_processors.bybit_stream import CONNECTIONS, connection_room, stream_url
+from account_processors.bybit_stream import CONNECTIONS, stream_url
 from account_processors.shared import VenueShared
+from account_processors.stream_parts import connection_room
 from account_processors.wiring import Wiring
 from core.clock import VirtualClock
 from core.domain import AccountId, MarginMode, Symbol, VenueEvent, VenueEventKind
@@ -368,9 +369,9 @@ def test_connections_of_one_address_stay_below_the_venues_limit() -> None:
     async def scenario(at: Bench) -> None:
         wiring = Wiring("bybit-main", "", at.venue, at.clock, at.shared, 5.0)
         for _ in range(CONNECTIONS[0]):
-            await connection_room(wiring)
+            await connection_room(wiring, *CONNECTIONS)
         with pytest.raises(Unavailable, match="websocket connections"):
-            await connection_room(wiring)
+            await connection_room(wiring, *CONNECTIONS)
         following = asyncio.create_task(at.follow())
         await at.adapter.prices([BTC])
         await asyncio.sleep(CONNECTIONS[1] - 10)

@@ -169,3 +169,74 @@ def test_the_last_trade_cannot_be_half_told(data: st.DataObject) -> None:
     for event in told:
         sut.takes(event, 0.0)
     assert sut.missing(LATE_S) != ""
+
+
+# --- without sequence numbers -----------------------------------------------------------------------------------------
+
+Told = tuple[VenueEvent, float, float | None]
+"""An event, when it came, and the venue's instant of it."""
+
+UNNUMBERED_WHOLE: list[tuple[str, Sequence[Told]]] = [
+    ("a trade", [(fill(None, id_="a"), 10.0, None), (position(None, "1"), 10.2, 5.0)]),
+    ("a trade, told backwards", [(position(None, "1"), 10.0, 5.0), (fill(None, id_="a"), 10.2, None)]),
+    (
+        "two trades",
+        [
+            (position(None, "1"), 10.0, 5.0),
+            (fill(None, id_="a"), 10.1, None),
+            (fill(None, id_="b"), 15.0, None),
+            (position(None, "2"), 15.1, 10.0),
+        ],
+    ),
+    ("settings without a trade", [(position(None, "1"), 10.0, 5.0), (position(None, "1", leverage=5), 15.0, 10.0)]),
+    ("no instants", [(position(None, "1"), 10.0, None), (position(None, "1"), 10.0, None)]),
+]
+
+
+@pytest.mark.parametrize(("what", "told"), UNNUMBERED_WHOLE, ids=[what for what, _ in UNNUMBERED_WHOLE])
+def test_a_whole_story_without_numbers_misses_nothing(what: str, told: Sequence[Told]) -> None:
+    sut = Continuity()
+    for event, came_s, made_s in told:
+        assert sut.missing(came_s) == ""
+        assert sut.takes(event, came_s, made_s)
+    assert sut.missing(100.0) == ""
+
+
+UNNUMBERED_HOLES: list[tuple[str, Sequence[Told]]] = [
+    ("the position after an execution of BTCUSDT", [(fill(None, id_="a"), 10.0, None)]),
+    (
+        "the position after an execution of BTCUSDT",
+        [(position(None, "1"), 10.0 - LATE_S, 5.0), (fill(None, id_="a"), 10.0, None)],
+    ),
+    (
+        "the execution that moved BTCUSDT",
+        [(position(None, "1"), 5.0, 5.0), (position(None, "2"), 10.0, 10.0)],
+    ),
+    (
+        "the execution that moved BTCUSDT",
+        [
+            (fill(None, id_="a", symbol=ETH), 10.0, None),
+            (position(None, "1"), 5.0, 5.0),
+            (position(None, "2"), 10.0, 9),
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(("what", "told"), UNNUMBERED_HOLES)
+def test_a_hole_without_numbers_is_told_once_and_not_before_it_is_sure(what: str, told: Sequence[Told]) -> None:
+    sut = Continuity()
+    for event, came_s, made_s in told:
+        sut.takes(event, came_s, made_s)
+    assert what not in sut.missing(10.0 + GRACE_S - 0.1)
+    assert what in sut.missing(10.0 + LATE_S)
+    assert sut.missing(10.0 + 100 * LATE_S) == ""
+
+
+def test_positions_without_numbers_are_kept_in_the_venues_order() -> None:
+    sut = Continuity()
+    assert sut.takes(position(None, "1"), 0.0, 10.0)
+    assert not sut.takes(position(None, "1"), 0.1, 10.0)  # repeated
+    assert not sut.takes(position(None, "5"), 0.2, 9.9)  # overtaken
+    assert sut.takes(position(None, "2"), 0.3, 10.0)  # two in one instant: the one that came later
+    assert sut.takes(position(None, "5", symbol=ETH), 0.4, 9.9)

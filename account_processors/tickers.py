@@ -54,8 +54,8 @@ class _Part:
 
 @dataclass(frozen=True, slots=True)
 class _Quote:
-    """What the stream says of one symbol. `mark_made_s` is an instant of the venue, `mark_came_s` ours, monotonic: those
-    of the message that last stated the mark; None before there was one."""
+    """What the stream says of one symbol. `mark_made_s` is an instant of the venue, `mark_came_s` ours, monotonic: of
+    the message that last stated the mark; None before there was one."""
 
     parts: Mapping[str, _Part]
     mark_made_s: float | None = None

@@ -93,7 +93,7 @@ class PrivateSession:
             self._account = authenticate_stream(self._venue.exchange, asked.args, self._venue.addresses)
         except Refusal as refusal:
             return login_words(refusal.code)
-        self._news.join(self._account, self)
+        self._news.readers.join(self._account, self)
         return None
 
     def _choose(self, asked: Asked) -> str | None:
@@ -139,4 +139,4 @@ class PrivateSession:
 
     def close(self) -> None:
         if self._account is not None:
-            self._news.leave(self._account, self)
+            self._news.readers.leave(self._account, self)

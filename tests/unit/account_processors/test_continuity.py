@@ -212,14 +212,6 @@ UNNUMBERED_HOLES: list[tuple[str, Sequence[Told]]] = [
         "the execution that moved BTCUSDT",
         [(position(None, "1"), 5.0, 5.0), (position(None, "2"), 10.0, 10.0)],
     ),
-    (
-        "the execution that moved BTCUSDT",
-        [
-            (fill(None, id_="a", symbol=ETH), 10.0, None),
-            (position(None, "1"), 5.0, 5.0),
-            (position(None, "2"), 10.0, 9),
-        ],
-    ),
 ]
 
 

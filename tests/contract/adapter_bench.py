@@ -30,6 +30,7 @@ from core.domain import (
     MarginMode,
     OrderKind,
     OrderOutcome,
+    Permit,
     PlaceOrder,
     Side,
     Symbol,
@@ -182,8 +183,10 @@ class Bench:
         return self.world.venues[self.venue].facade.counts().over_limit
 
     def next_id(self) -> ClientId:
+        """As the venue takes it; '' where it takes none."""
         self.ids += 1
-        return ClientId(f"{self.ids:032x}")
+        can = self.adapter.capabilities
+        return ClientId(f"{can.client_id_prefix}{self.ids:0{can.client_id_hex_digits}x}")
 
     async def place(self, order: PlaceOrder, client_id: ClientId | None = None) -> Ack:
         permit = await self.adapter.permit(Cost(reduction=order.reduce_only))
@@ -195,10 +198,10 @@ class Bench:
         """As the venue lists it, without asking the adapter."""
         return self.world.venues[self.venue].exchange.listing(symbol).instrument
 
-    def contracts(self, quantity: str, symbol: Symbol = BTC) -> Decimal:
-        """Signed contracts of `quantity` base units, which they must hold whole."""
+    def contracts(self, quantity: str, symbol: Symbol = BTC, *, whole: bool = True) -> Decimal:
+        """Signed contracts of `quantity` base units, which must be whole lots unless the test wants others."""
         contracts = Decimal(quantity) / self.instrument(symbol).contract_size
-        assert contracts == floor_to(contracts, self.instrument(symbol).lot), f"{quantity} {symbol} are no whole lots"
+        assert not whole or contracts == floor_to(contracts, self.instrument(symbol).lot), f"{quantity} is no whole lot"
         return contracts
 
     @property
@@ -207,27 +210,40 @@ class Bench:
         return self.place_of.kind.rules.default_margin_mode
 
     def order(
-        self, quantity: str, side: Side = Side.BUY, *, reduce: bool = False, symbol: Symbol = BTC, off: str = "0.01"
+        self,
+        quantity: str,
+        side: Side = Side.BUY,
+        *,
+        reduce: bool = False,
+        symbol: Symbol = BTC,
+        off: str = "0.01",
+        mode: MarginMode | None = None,
+        leverage: Decimal | None = None,
+        whole: bool = True,
     ) -> PlaceOrder:
-        """An IOC limit `off` through the mark price, or a reduce-only market order where the venue has them."""
-        can, it = self.adapter.capabilities, self.instrument(symbol)
+        """An IOC limit `off` through the mark price, or a reduce-only market order where the venue has them.
+
+        `leverage` goes along where the venue takes it with orders; None: what an account begins with.
+        """
+        can, it, rules = self.adapter.capabilities, self.instrument(symbol), self.place_of.kind.rules
+        mode = mode or self.margin_mode
         mark = self.world.venues[self.venue].exchange.quote(symbol).mark
-        market, with_leverage = reduce and can.market_orders, not reduce and can.leverage is LeverageScope.PER_ORDER
+        market, per_order = reduce and can.market_orders, can.leverage_in(mode) is LeverageScope.PER_ORDER
         return PlaceOrder(
             symbol=symbol,
             side=side,
-            contracts=self.contracts(quantity, symbol),
+            contracts=self.contracts(quantity, symbol, whole=whole),
             kind=OrderKind.MARKET if market else OrderKind.LIMIT,
             price=None if market else floor_to(mark * (1 + Decimal(off) * side.sign), it.tick),
             tif=TimeInForce.IOC,
             reduce_only=reduce,
-            leverage=self.place_of.kind.rules.default_leverage if with_leverage else None,
-            margin_mode=self.margin_mode,
+            leverage=(leverage or rules.default_leverage) if per_order and not reduce else None,
+            margin_mode=mode,
         )
 
-    def resting(self, quantity: str, symbol: Symbol = BTC) -> PlaceOrder:
+    def resting(self, quantity: str, symbol: Symbol = BTC, mode: MarginMode | None = None) -> PlaceOrder:
         """A GTC limit one percent below the mark price, which rests."""
-        return replace(self.order(quantity, symbol=symbol, off="-0.01"), tif=TimeInForce.GTC)
+        return replace(self.order(quantity, symbol=symbol, off="-0.01", mode=mode), tif=TimeInForce.GTC)
 
     # --- a caller that waits where it has to --------------------------------------------------------------------------
 
@@ -236,8 +252,11 @@ class Bench:
     ) -> Ack:
         """`place`, once the budget has room."""
         sut = adapter or self.adapter
-        permit = await patiently(lambda: sut.permit(Cost(reduction=order.reduce_only)))
+        permit = await self.permit(reduction=order.reduce_only, adapter=sut)
         return await sut.place(order, client_id or self.next_id(), permit)
+
+    async def permit(self, *, reduction: bool = False, adapter: AccountProcessor | None = None) -> Permit:
+        return await patiently(lambda: (adapter or self.adapter).permit(Cost(reduction=reduction)))
 
     async def found(
         self, client_id: ClientId, symbol: Symbol = BTC, adapter: AccountProcessor | None = None

@@ -23,6 +23,9 @@ INNER = '{"code":"0","msg":"","data":[{"orderId":"1","clientOrderId":"%s","msg":
 UNPROVEN = (
     "0", "1", "2", "500", "429", "103013", "102002", "150003", "152407", "102068", "1000", "999999",
 )  # fmt: skip
+HEADERS = frozenset(
+    ["content-type", "access-key", "access-sign", "access-timestamp", "access-nonce", "access-passphrase"]
+)
 BENCH = VenueBench(
     place=Place(BloFinProcessor, VENUE),
     create="POST /api/v1/trade/order",
@@ -36,6 +39,8 @@ BENCH = VenueBench(
         duplicate_id="102002",
     ),
     burst=Burst(orders=70, windows=2, window_s=10.02),
+    headers=HEADERS,
+    stamp=lambda request: request.headers.get("ACCESS-NONCE"),
     proves_nothing=(
         '{"code": "0", "code": "152405"}',
         '{"code": NaN}',

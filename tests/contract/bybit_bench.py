@@ -16,6 +16,9 @@ BYBIT = Place(load("bybit"), load_facade("bybit"))
 UNPROVEN = (
     "-1", "0", "429", "10000", "10014", "10016", "10019", "40004", "110005", "110072", "110079", "170124", "999999",
 )  # fmt: skip
+HEADERS = frozenset(
+    ["content-type", "x-bapi-api-key", "x-bapi-timestamp", "x-bapi-recv-window", "x-bapi-sign", "x-bapi-sign-type"]
+)
 BENCH = VenueBench(
     place=BYBIT,
     create="POST /v5/order/create",
@@ -29,6 +32,8 @@ BENCH = VenueBench(
         duplicate_id="110072",
     ),
     burst=Burst(orders=40, windows=3, window_s=1.02),
+    headers=HEADERS,
+    stamp=lambda request: request.headers.get("X-BAPI-TIMESTAMP"),
     proves_nothing=(
         '{"retCode": 0, "retCode": 10001}',
         '{"retCode": NaN}',

@@ -25,6 +25,9 @@ RESTING = PlaceOrder(
     MarginMode.ISOLATED,
 )  # fmt: skip
 
+HEADERS = frozenset(
+    ["content-type", "kc-api-key", "kc-api-sign", "kc-api-timestamp", "kc-api-passphrase", "kc-api-key-version"]
+)
 BENCH = VenueBench(
     place=Place(KucoinProcessor, VENUE),
     create=CREATE,
@@ -39,6 +42,8 @@ BENCH = VenueBench(
         duplicate_id="300018",
     ),
     burst=Burst(orders=1200, windows=1, window_s=31.0),
+    headers=HEADERS,
+    stamp=lambda request: request.headers.get("KC-API-TIMESTAMP"),
     proves_nothing=(
         '{"code": "200000", "code": "400100"}',
         '{"code": NaN}',

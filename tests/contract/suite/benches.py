@@ -38,4 +38,4 @@ def anyone(_: Capabilities) -> bool:
 def every(can: Callable[[Capabilities], bool] = anyone) -> pytest.MarkDecorator:
     """The test takes `it`, each venue whose capabilities say yes."""
     chosen = [one for one in benches() if can(one.capabilities)]
-    return pytest.mark.parametrize("it", chosen, ids=lambda one: one.name)
+    return pytest.mark.parametrize("it", chosen, ids=str)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from account_processors.codecs.verdicts import Verdict
@@ -43,6 +43,8 @@ class Burst:
     orders: int
     windows: int
     window_s: float
+    at_once: int = 10
+    """Orders that go in one round trip."""
 
 
 @dataclass(frozen=True)
@@ -64,17 +66,30 @@ class VenueBench:
     """The order a request to `create` stands for, read from what is on the wire."""
     codes: Codes
     burst: Burst
+    headers: frozenset[str]
+    """Every header a request may carry, in lower case."""
+    stamp: Callable[[Request], str | None]
+    """What makes a signed request unique for its key (timestamp, nonce); None where it is not signed."""
     proves_nothing: tuple[str, ...] = ()
     """Answers to an order, with HTTP 200, which do not prove what became of it (beyond broken JSON)."""
     bad_reads: tuple[BadRead, ...] = ()
     """Answers in the venue's own words that are no valid read."""
     ban: Ban | None = None
+    hedge_mode: bool = True
+    """Accounts can be in hedge mode, and are told to leave it."""
+    reads_are_signed: bool = True
+    wrong_values: Mapping[str, str] = field(default_factory=dict)
+    """Credential field -> a wrong value, where it cannot be any text."""
     named: str = ""
     """Its name in the tests; '' for the venue's."""
 
     @property
     def name(self) -> str:
         return self.named or self.place.venue
+
+    def __str__(self) -> str:
+        """In test ids."""
+        return self.name
 
     @property
     def capabilities(self) -> Capabilities:

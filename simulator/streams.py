@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from core.errors import Lost
 from core.ports import Clock
 from simulator.exchange import Exchange, ExchangeEvent
-from simulator.facades import Session
+from simulator.facades import Greeting, Session
 from simulator.faults import Ending, Faults
 from simulator.stream_faults import WHOLE, Parcel, packed
 
@@ -59,6 +59,9 @@ class Line:
         self._in_a_row = WHOLE
         self._rest = 0
         self._stops = [exchange.subscribe(self._hear), faults.subscribe(self._stricken), session.close]
+        if isinstance(session, Greeting):
+            for frame in session.greet():
+                self._put(frame)
 
     # --- both ways ----------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib import util
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from core.ports import Request, Response, StreamRequest
 from simulator.exchange import Exchange, VenueRules
@@ -78,6 +78,14 @@ class Session(Protocol):
 
     def close(self) -> None:
         """The connection ended, whoever ended it: unsubscribe from the exchange."""
+
+
+@runtime_checkable
+class Greeting(Protocol):
+    """A session that speaks first."""
+
+    def greet(self) -> tuple[str, ...]:
+        """What it says on the open connection before the client says anything; called once."""
 
 
 class Facade(Protocol):

@@ -1,4 +1,5 @@
-"""What facades share: where a request goes, numbers as venues print them, rolling windows of requests, counts."""
+"""What facades share: where a request goes, numbers as venues print them, whether prices moved, rolling windows of
+requests, counts."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 
 from core.domain import plain
 from core.ports import Request
+from simulator.exchange import Exchange
 from simulator.facades import RequestCounts
 
 Json = Mapping[str, object]
@@ -55,6 +57,11 @@ def money(value: Decimal) -> str:
 def ms(at: float) -> int:
     """Epoch milliseconds of an instant in epoch seconds."""
     return round(at * 1000)
+
+
+def prices_seen(exchange: Exchange, symbol: str) -> object:
+    """Equal as long as no price of a contract, nor the contract, can have changed."""
+    return exchange.market.stamp(exchange.clock.time()), exchange.listing(symbol)
 
 
 # --- limits -----------------------------------------------------------------------------------------------------------

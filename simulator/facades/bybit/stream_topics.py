@@ -12,12 +12,13 @@ from decimal import Decimal
 from functools import partial
 from typing import Protocol
 
-from core.domain import Side, Symbol
+from core.domain import Side
 from simulator.facades.bybit.context import LINEAR, Call
 from simulator.facades.bybit.public import orderbook, ticker
 from simulator.facades.bybit.queries import SIDE_NAMES
 from simulator.facades.bybit.stream_wire import frame
 from simulator.facades.bybit.wire import Params, on
+from simulator.facades.parts import prices_seen
 from simulator.model import ExchangeEvent, Fill, FillKind, Listing
 
 DEPTHS = ("1", "50", "200", "1000")
@@ -52,12 +53,6 @@ def direction(before: Decimal, now: Decimal, last: str) -> str:
     return SAME_UP if last in (UP, SAME_UP) else SAME_DOWN
 
 
-def prices_seen(call: Call, symbol: Symbol) -> object:
-    """Equal as long as no price of a contract, nor the contract, can have changed."""
-    exchange = call.exchange
-    return exchange.market.stamp(exchange.clock.time()), exchange.listing(symbol)
-
-
 class Ticker:
     """`tickers.SYMBOL`: everything first, then what changed."""
 
@@ -77,7 +72,7 @@ class Ticker:
 
     def due(self) -> str | None:
         exchange = self._call.exchange
-        listing, seen = exchange.listing(self._symbol), prices_seen(self._call, self._symbol)
+        listing, seen = exchange.listing(self._symbol), prices_seen(self._call.exchange, self._symbol)
         if seen == self._seen:
             return None
         self._seen, last = seen, exchange.quote(self._symbol).last
@@ -114,7 +109,7 @@ class Book:
         return True
 
     def due(self) -> str | None:
-        now_s, seen = self._call.exchange.clock.monotonic(), prices_seen(self._call, self._symbol)
+        now_s, seen = self._call.exchange.clock.monotonic(), prices_seen(self._call.exchange, self._symbol)
         again = self._whole and now_s - self._sent_s >= REPEAT_S
         if seen == self._seen and not again:
             return None

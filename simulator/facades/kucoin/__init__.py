@@ -1,11 +1,16 @@
-"""KuCoin Futures of a classic account, linear perpetuals, over REST. The wire facts and their sources stand in the
-modules.
+"""KuCoin Futures of a classic account, linear perpetuals, over REST and websockets. The wire facts and their sources
+stand in the modules.
 
     facade      door and frame: routes, limits, envelope       auth, limits   what is checked at the door
     public      market data                                    account        money, modes, leverage, positions
     orders      order entry and cancelling                     queries        orders, fills, funding
     codes       the venue's codes and words                    wire           parameters, pages, JSON numbers
     context     what an endpoint works with
+
+    streams         tokens, and who may connect                stream_session one connection, topics, heart-beat
+    stream_tokens   the tokens given so far                    stream_topics  tickers, mark
+    news            what is told of an account                 stream_rows    what the private topics carry
+    stream_wire     frames, refusals
 
 Simplifications, each visible to nobody but a reader of the figures concerned: contracts settled in USDC are booked in
 the settle currency of the exchange; the margin an isolated position locks follows its latest order's leverage, while

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from core.domain import ZERO, MarginMode, OrderKind, Symbol, TimeInForce
 from simulator.exchange import Exchange
+from simulator.facades.kucoin.stream_tokens import Tokens
 from simulator.facades.kucoin.wire import Params
 from simulator.facades.parts import ms
 from simulator.model import ExchangeEvent, Fill, FillKind, Listing, Order, OrderState, PositionSide, PositionView
@@ -47,7 +48,8 @@ class InitialMargins:
 
 @dataclass(slots=True)
 class Venue:
-    """Everything one simulated KuCoin holds. `unset`: accounts that never chose a position mode."""
+    """Everything one simulated KuCoin holds. `unset`: accounts that never chose a position mode; `tokens` open its
+    streams."""
 
     exchange: Exchange
     read_lag_s: float
@@ -55,6 +57,10 @@ class Venue:
     cross: dict[tuple[str, Symbol], Decimal] = field(default_factory=dict)
     """Leverage set for cross margin while the symbol was in isolated margin."""
     unset: set[str] = field(default_factory=set)
+    tokens: Tokens = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.tokens = Tokens(self.exchange)
 
     def cross_leverage(self, account: str, listing: Listing) -> Decimal:
         """Kept apart from what isolated orders carry; in force as the symbol's own while it is in cross margin."""
@@ -83,6 +89,8 @@ class Call:
     account: str
     params: Params
     name: str
+    origin: str = ""
+    """Scheme and host the request was sent to; '' where there was none."""
 
     @property
     def exchange(self) -> Exchange:

@@ -1,15 +1,16 @@
-"""KuCoin Futures over REST: the door (routes, authentication, limits) and the frame around every answer."""
+"""KuCoin Futures' door: routes, authentication, limits, the frame around every answer, and the way to the streams."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from core.ports import Request, Response, StreamRequest
 from simulator import facades
 from simulator.exchange import Exchange
-from simulator.facades import Match, RequestCounts
-from simulator.facades.kucoin import account, auth, orders, public, queries
+from simulator.facades import Match, RequestCounts, Session
+from simulator.facades.kucoin import account, auth, orders, public, queries, streams
 from simulator.facades.kucoin.codes import (
     MESSAGES,
     NO_ENDPOINT,
@@ -23,7 +24,7 @@ from simulator.facades.kucoin.codes import (
 from simulator.facades.kucoin.context import Call, Handler, InitialMargins, Venue
 from simulator.facades.kucoin.limits import POOL, Limits
 from simulator.facades.kucoin.wire import Params, Refusal, failure, success
-from simulator.facades.parts import Standing, Tally, Target, ms
+from simulator.facades.parts import UNKNOWN_ENDPOINT, Standing, Tally, Target, ms
 from simulator.model import Refused
 
 JSON_TYPE = "application/json;charset=utf-8"
@@ -85,6 +86,8 @@ ROUTES: Mapping[str, Route] = {
     "GET /api/v1/recentFills": Route(queries.recent_fills, 3, READS, Match.ORDER_QUERY),
     "GET /api/v1/openOrderStatistics": Route(queries.open_value, 10, READS),
     "GET /api/v1/funding-history": Route(queries.funding, 5, READS),
+    "POST /api/v1/bullet-private": Route(streams.bullet, 10, READS),
+    "POST /api/v1/bullet-public": Route(streams.bullet, 10),
 }
 """Weights and rights of the official SDK's API descriptions (kucoin-universal-sdk 1.3.2). Others are 404000."""
 
@@ -121,7 +124,8 @@ class KucoinFacade:
         self._venue = Venue(exchange, read_lag_s, InitialMargins(exchange), unset=set(unset))
         self._addresses = addresses or {}
         self._limits = Limits()
-        self._tally = Tally(ROUTES)
+        self._tally = Tally([*ROUTES, streams.ENDPOINT])
+        self._streams = streams.Streams(self._venue)
 
     @property
     def venue(self) -> str:
@@ -130,7 +134,10 @@ class KucoinFacade:
     # --- for the server -----------------------------------------------------------------------------------------------
 
     def classify(self, request: Request) -> facades.Call:
-        endpoint, _ = endpoint_of(Target.of(request))
+        target = Target.of(request)
+        if target.path in streams.PATHS and request.headers.get("upgrade", "").lower() == "websocket":
+            return facades.Call(Match.STREAM, self._streams.account_of(request.url), streams.ENDPOINT)
+        endpoint, _ = endpoint_of(target)
         route = ROUTES.get(endpoint)
         if route is None:
             return facades.Call(Match.OTHER, None, endpoint)
@@ -145,9 +152,13 @@ class KucoinFacade:
         keys = self._venue.exchange.keys(account)
         return {"api_key": keys.api_key, "api_secret": keys.api_secret, "api_passphrase": keys.passphrase}
 
-    def session(self, request: StreamRequest) -> Response:
-        """KuCoin's streams are not served: a handshake is refused as on a path nobody serves."""
-        return self._failed(NO_ENDPOINT)
+    def session(self, request: StreamRequest) -> Session | Response:
+        opened = self._streams.open(request)
+        status = opened.status if isinstance(opened, Response) else None
+        self._tally.count(UNKNOWN_ENDPOINT if status == 404 else streams.ENDPOINT)
+        if status == 429:
+            self._tally.over_limit()
+        return opened
 
     def reject(self, request: Request, code: str) -> Response:
         """`code` is the venue's own, or an HTTP status of three digits."""
@@ -190,7 +201,7 @@ class KucoinFacade:
         try:
             in_query = request.method in ("GET", "DELETE")
             params = Params.of_query(target.query) if in_query else Params.of_body(request.body)
-            data = route.handler(Call(self._venue, account, params, name))
+            data = route.handler(Call(self._venue, account, params, name, origin_of(request.url)))
         except Refusal as refusal:
             return self._failed(refusal.code, refusal.message, headers)
         except Refused as refused:
@@ -203,6 +214,15 @@ class KucoinFacade:
         assert code != SUCCESS, "a success is no failure"
         text = MESSAGES.get(code, f"error {code}") if message is None else message
         return Response(STATUSES.get(code, 200), {"content-type": JSON_TYPE, **(headers or {})}, failure(code, text))
+
+
+def origin_of(url: str) -> str:
+    """Scheme and host of a URL; '' for one that cannot be read."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def standing_headers(standing: Standing, reset_s: float) -> Mapping[str, str]:

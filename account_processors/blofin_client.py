@@ -1,19 +1,18 @@
 """ccxt's implicit BloFin endpoints and signing over our transport: one request in, one parsed answer out.
 
-Of ccxt's `blofin` only the implicit endpoints and `sign` are used. Its `fetch` hands the signed request back instead of
-sending it, so it opens no connection, keeps no rate limit, repeats nothing and parses nothing. Implicit endpoints carry
-no `brokerId`; no other mark is sent either.
+Of ccxt's `blofin` only the implicit endpoints and `sign` are used; see `ccxt_signing`. Implicit endpoints carry no
+`brokerId`; no other mark is sent either.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
 
 import ccxt
 
 from account_processors.budget import Lease, Priority, Window
+from account_processors.ccxt_signing import Signing
 from account_processors.codecs import blofin_errors
 from account_processors.codecs.blofin import venue_time_s
 from account_processors.codecs.wire import Answer, Malformed, Row, loads, rows, text
@@ -21,7 +20,7 @@ from account_processors.reading import usable
 from account_processors.venue_clock import VenueClock
 from account_processors.wiring import Wiring, pause_s, without_secrets
 from core.errors import TransportError, Unavailable
-from core.ports import Request, Response
+from core.ports import Response
 
 VALID_MS = 60_000
 """A request is taken while its timestamp is within a minute of the venue's clock, and a nonce once in that time
@@ -43,33 +42,10 @@ SHORT_PAGE = 20
 """A page shorter than the venue's smallest page size is the last one."""
 MAX_PAGES = 100
 
+HEADERS = ("access-key", "access-sign", "access-timestamp", "access-nonce", "access-passphrase", "content-type")
+
 Call = tuple[str, Mapping[str, str]]
 """Name of a ccxt implicit endpoint and its parameters."""
-
-
-class _Signer(ccxt.blofin):
-    """ccxt as what builds and signs requests: an implicit endpoint returns a `Request` at once."""
-
-    def __init__(self, endpoint: str, key: str, secret: str, passphrase: str, deadline_s: float) -> None:
-        # A session that is given is not made: ccxt would open a requests.Session otherwise.
-        given = {"apiKey": key, "secret": secret, "password": passphrase, "enableRateLimit": False, "session": object()}
-        super().__init__(given)
-        self.urls["api"] = {"rest": endpoint}
-        self._deadline_s = deadline_s
-        self.stamp_ms = 0
-
-    def __repr__(self) -> str:
-        return "BloFin signer"  # what this object knows must not be shown
-
-    def __del__(self) -> None:
-        """Nothing to close."""
-
-    def milliseconds(self) -> int:
-        """Timestamp and nonce of the request that is being signed."""
-        return self.stamp_ms
-
-    def fetch(self, url: str, method: str = "GET", headers: Any = None, body: str | None = None) -> Request:
-        return Request(method, url, dict(headers or {}), (body or "").encode(), self._deadline_s)
 
 
 class BloFinClient:
@@ -82,7 +58,8 @@ class BloFinClient:
     def __init__(self, wiring: Wiring, api_key: str, api_secret: str, passphrase: str) -> None:
         self.venue_clock = VenueClock(wiring.clock)
         self._wiring = wiring
-        self._signer = _Signer(wiring.endpoint, api_key, api_secret, passphrase, wiring.deadline_s)
+        keys = {"apiKey": api_key, "secret": api_secret, "password": passphrase}
+        self._signing = Signing(ccxt.blofin, {"rest": wiring.endpoint}, keys, HEADERS)
         self._secrets = (api_key, api_secret, passphrase)
         self._trading = Window(f"trading of {wiring.owner}", *TRADING_LIMIT)
         self._refused_for_rate = False
@@ -127,11 +104,10 @@ class BloFinClient:
         wiring = self._wiring
         if lease is None:
             lease = await self.room(_is_trading(endpoint), Priority.READ)
-        # From here to the signed request nothing waits, so the signer serves one request at a time.
+        # From here to the signed request nothing waits, so stamps are sent in the order in which they were given.
         if stamp_ms is None and endpoint.startswith("private"):
             stamp_ms = self.stamp_ms()
-        self._signer.stamp_ms = stamp_ms or 0
-        request: Request = getattr(self._signer, endpoint)(dict(query or {}))
+        request = self._signing.request(endpoint, query or {}, stamp_ms or 0, wiring.deadline_s)
         path = request.url.removeprefix(wiring.endpoint).partition("?")[0]
         sent_at, started_s = wiring.clock.time(), wiring.clock.monotonic()
         try:

@@ -141,10 +141,10 @@ def test_ccxt_opens_no_session_and_logs_nothing(caplog: pytest.LogCaptureFixture
 
     async def scenario(clock: VirtualClock) -> None:
         client = client_of(Script(lambda path, query: "nothing_listed"), clock)
-        signer = client._signer
+        signer = client._signing
         await client.call("privateGetAccountPositions")
-        assert type(signer.session) is object
-        assert signer.enableRateLimit is False
+        assert signer._sdk.session is None
+        assert signer._sdk.enableRateLimit is False
         assert [record for record in caplog.records if record.name != "asyncio"] == []
         for shown in (repr(signer), repr(client), str(client)):
             assert "canary" not in shown

@@ -30,7 +30,6 @@ from config.scripting import (
     one_way,
     open_json,
     refused,
-    replace_json,
     shaped,
 )
 from config.values import check_source, check_symbol
@@ -187,7 +186,7 @@ def save(opened: Opened, wanted: All, home: Home, output: Output, *, write: bool
         return refused(output, problems)
     _notes(home, wanted, output)
     if write:
-        output.wrote(replace_json(opened, wanted, RealFileOps()), LIVE)
+        output.write(opened, wanted, RealFileOps(), LIVE)
     return DONE
 
 

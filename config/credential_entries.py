@@ -89,7 +89,9 @@ class Reader:
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class Entry:
+    """One entry as it is written: where it stands, whose it is, and its fields under today's names."""
+
     path: str
     venue: str
     name: str
@@ -105,26 +107,27 @@ def section(value: object, path: str = "") -> Mapping[str, object]:
 
 def accounts_in(whole: Mapping[str, object], reader: Reader) -> tuple[AccountCredentials, ...]:
     """Every account the file names, in its order. What is wrong with one is that one's `trouble`."""
-    return _distinct([_account(entry, reader) for entry in _entries(whole)])
+    return _distinct([_account(entry, reader) for entry in entries(whole)])
 
 
-def _entries(whole: Mapping[str, object]) -> Iterator[_Entry]:
+def entries(whole: Mapping[str, object]) -> Iterator[Entry]:
+    """Every entry of the file that names an account, in the order they count."""
     for venue in NATIVE:
         given = whole.get(venue)
         # The interactive script leaves empty texts for venues the user skipped.
         if isinstance(given, dict) and not any(given.values()):
             continue
         if given is not None:
-            yield _Entry(venue, venue, MAIN, _object(given))
+            yield Entry(venue, venue, MAIN, _object(given))
     listed = whole.get("accounts")
     for number, given in enumerate(listed if isinstance(listed, list) else () if listed is None else (listed,)):
         values = _object(given)
-        yield _Entry(f"accounts[{number}]", _text(values, "venue"), _text(values, "name"), values)
+        yield Entry(f"accounts[{number}]", _text(values, "venue"), _text(values, "name"), values)
     older = whole.get("ccxt")
     listed = older.get("ccxt_list") if isinstance(older, dict) else older
     for number, given in enumerate(listed if isinstance(listed, list) else () if listed is None else (listed,)):
         values = _migrated(_object(given))
-        yield _Entry(f"ccxt.ccxt_list[{number}]", _text(values, "venue"), _text(values, "name") or MAIN, values)
+        yield Entry(f"ccxt.ccxt_list[{number}]", _text(values, "venue"), _text(values, "name") or MAIN, values)
 
 
 def _object(value: object) -> Mapping[str, object]:
@@ -150,7 +153,7 @@ def _migrated(given: Mapping[str, object]) -> Mapping[str, object]:
     return values
 
 
-def _account(entry: _Entry, reader: Reader) -> AccountCredentials:
+def _account(entry: Entry, reader: Reader) -> AccountCredentials:
     known = KnownAccount(AccountId(f"{entry.venue}-{entry.name}"), entry.venue, entry.name)
     try:
         _check_name(entry)
@@ -173,7 +176,7 @@ def _digits(path: str) -> str:
     return "-".join(re.findall(r"[0-9]+", path)) or "entry"
 
 
-def _check_name(entry: _Entry) -> None:
+def _check_name(entry: Entry) -> None:
     where = f"{FILE}: {entry.path}"
     if VENUE.fullmatch(entry.venue) is None:
         raise ConfigError(
@@ -184,7 +187,7 @@ def _check_name(entry: _Entry) -> None:
         raise ConfigError(f"{where}.name", words)
 
 
-def _keys(entry: _Entry, reader: Reader) -> dict[str, Secret]:
+def _keys(entry: Entry, reader: Reader) -> dict[str, Secret]:
     needed = NEEDS.get(entry.venue, OTHERWISE_NEEDS)
     wallet = entry.venue not in NEEDS and entry.given.get("wallet_address")
     needed = NEEDS["hyperliquid"] if wallet else needed
@@ -195,7 +198,7 @@ def _keys(entry: _Entry, reader: Reader) -> dict[str, Secret]:
     return keys
 
 
-def _url(entry: _Entry, name: str, schemes: tuple[str, str]) -> str | None:
+def _url(entry: Entry, name: str, schemes: tuple[str, str]) -> str | None:
     """Another address than the venue's: encrypted, or on this machine. Signed requests go nowhere else."""
     value = entry.given.get(name)
     if value is None or value == "":
@@ -216,7 +219,7 @@ def _url(entry: _Entry, name: str, schemes: tuple[str, str]) -> str | None:
     return value.rstrip("/")
 
 
-def _older_settings(entry: _Entry) -> AccountEntry:
+def _older_settings(entry: Entry) -> AccountEntry:
     """What an older file says here of the account's use; engine_config's `accounts{}` overrides it key by key."""
     given = {name: entry.given[name] for name in AccountEntry.model_fields if name in entry.given}
     if entry.given.get("enabled") is False:
@@ -229,7 +232,7 @@ def _older_settings(entry: _Entry) -> AccountEntry:
         raise ConfigError(where, "does not take this value; correct it as docs/configuration.md says") from None
 
 
-def _older_margin_mode(entry: _Entry) -> MarginMode | None:
+def _older_margin_mode(entry: Entry) -> MarginMode | None:
     value = entry.given.get("margin_mode")
     if value is None:
         return None

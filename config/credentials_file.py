@@ -83,8 +83,8 @@ class CredentialsFile:
         dotenv, trouble = self._read_dotenv()
         reader = Reader(self._environ, dotenv)
         tokens, token_problems = webhook_tokens(whole, reader)
-        bittensor, bittensor_problems = _bittensor(whole, reader)
-        problems = [*notes, *trouble, *token_problems, *bittensor_problems, *_unknown_sections(whole)]
+        bittensor, bittensor_problems = bittensor_of(whole, reader)
+        problems = [*notes, *trouble, *token_problems, *bittensor_problems, *unknown_sections(whole)]
         problems += shown_by_pm2(whole, self._environ)
         return Credentials(accounts_in(whole, reader), tokens, bittensor, tuple(problems), self._versions)
 
@@ -195,7 +195,8 @@ def webhook_tokens(whole: Mapping[str, object], reader: Reader) -> tuple[tuple[S
     return tuple(tokens), tuple(problems)
 
 
-def _bittensor(whole: Mapping[str, object], reader: Reader) -> tuple[BittensorCredentials | None, tuple[str, ...]]:
+def bittensor_of(whole: Mapping[str, object], reader: Reader) -> tuple[BittensorCredentials | None, tuple[str, ...]]:
+    """The Bittensor feed's credentials, None where there are none; and what is wrong with them."""
     if "bittensor_sn8" not in whole:
         return None, ()
     try:
@@ -213,7 +214,7 @@ def shown_by_pm2(whole: Mapping[str, object], environ: Mapping[str, str]) -> lis
     """What to say of secrets that come from the environment of a program under PM2 (which sets `pm_id` there)."""
     if "pm_id" not in environ:
         return []
-    names = sorted({name for name in _env_names(whole) if environ.get(name)})
+    names = sorted({name for name in env_names(whole) if environ.get(name)})
     if not names:
         return []
     told = (
@@ -224,19 +225,20 @@ def shown_by_pm2(whole: Mapping[str, object], environ: Mapping[str, str]) -> lis
     return [told]
 
 
-def _env_names(value: object) -> Iterator[str]:
+def env_names(value: object) -> Iterator[str]:
     """Every NAME of an `env:NAME` inside."""
     if isinstance(value, str) and value.strip().startswith(ENV_PREFIX):
         yield value.strip().removeprefix(ENV_PREFIX)
     elif isinstance(value, Mapping):
         for inner in value.values():
-            yield from _env_names(inner)
+            yield from env_names(inner)
     elif isinstance(value, list):
         for inner in value:
-            yield from _env_names(inner)
+            yield from env_names(inner)
 
 
-def _unknown_sections(whole: Mapping[str, object]) -> list[str]:
+def unknown_sections(whole: Mapping[str, object]) -> list[str]:
+    """What to say of sections that nothing reads."""
     found = []
     for name in whole:
         if name not in SECTIONS:

@@ -15,8 +15,6 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from typing import Protocol, TextIO, TypeVar
 
-from config.values import kind
-
 MAX_ANSWER = 2048
 PASTE_S = 0.02
 """How long after a line more of the same paste may come."""
@@ -168,10 +166,3 @@ def sentence(text: str) -> str:
     """Words of an error as a line of its own."""
     shown = text[:1].upper() + text[1:]
     return shown if shown.endswith((".", "?", "!")) else f"{shown}."
-
-
-def plain_text(value: object, what: str) -> str:
-    """A value out of a file that must be a text. Raises ValueError."""
-    if not isinstance(value, str):
-        raise ValueError(f"{what} must be a text, not {kind(value)}")  # noqa: TRY004 - a finding, not a bug
-    return value

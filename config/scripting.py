@@ -123,10 +123,18 @@ class Output:
             self.warnings.append(str(text))
             self.say(f"Note: {text}")
 
-    def wrote(self, changed: bool, effect: str) -> None:
-        """Says whether the file was replaced, and when that takes effect."""
-        self.changed = changed
-        self.say(f"{self.path} was written. {effect}" if changed else f"{self.path} already says that. {UNCHANGED}")
+    def write(self, opened: Opened, value: object, files: FileOps, effect: str) -> None:
+        """Replaces the file, and says when that takes effect. Raises Conflict, Locked, OSError: nothing was changed.
+
+        Signals wait meanwhile: who interrupts must be told truly whether anything was written.
+        """
+        held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+        try:
+            self.changed = replace_json(opened, value, files)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, held)
+        written = f"{self.path} was written. {effect}"
+        self.say(written if self.changed else f"{self.path} already says that. {UNCHANGED}")
 
     def end(self, code: int) -> int:
         if self.as_json:
@@ -151,8 +159,9 @@ def guarded(output: Output, act: Callable[[], int]) -> int:
         with _interrupted_by(signal.SIGTERM, signal.SIGHUP):
             return output.end(act())
     except KeyboardInterrupt:
-        output.say(f"\nInterrupted. {UNCHANGED}")
-        output.problems.append(f"interrupted. {UNCHANGED}")
+        words = f"Interrupted. {f'{output.path} was written before.' if output.changed else UNCHANGED}"
+        output.say(f"\n{words}")
+        output.problems.append(words)
         return output.end(INTERRUPTED)
     except Ended:
         words = f"The input ended before the questions did. {UNCHANGED}"

@@ -35,7 +35,6 @@ from config.scripting import (
     one_way,
     open_json,
     refused,
-    replace_json,
     shaped,
 )
 from config.values import check_source, check_symbol, number
@@ -146,7 +145,7 @@ def save(opened: Opened, wanted: list[Entry], fits: Around, home: Home, output: 
     if problems:
         return refused(output, problems)
     if write:
-        output.wrote(replace_json(opened, wanted, RealFileOps()), LIVE)
+        output.write(opened, wanted, RealFileOps(), LIVE)
     return DONE
 
 

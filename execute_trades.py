@@ -15,6 +15,7 @@ from account_processors.shared import VenueShared
 from account_processors.transport import HttpTransport
 from config.credentials_file import Credentials, CredentialsFile
 from config.home import Home
+from config.old_files import put_old_away
 from config.process import Heartbeat, Life, invalid, sweep, whole_setting
 from config.reload import FileSettings
 from config.signal_files import SignalFiles
@@ -108,6 +109,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     start_logging()
     (home := Home.find(given=args.home)).prepare()
     sweep(home, RealFileOps(), SystemClock())
+    put_old_away(home, RealFileOps())
     try:
         return asyncio.run(serve(life, home, args))
     except ConfigError as error:

@@ -44,6 +44,7 @@ from signal_endpoints.standing import Standing
 from signal_endpoints.webhook_app import Webhook, WsgiApp, create_app
 from signal_endpoints.webhook_tokens import Tokens
 from signal_processors.tradingview_document import SOURCE
+from signal_processors.tradingview_old_logs import import_old_logs
 
 log = logging.getLogger("tradingview-endpoint")
 
@@ -189,6 +190,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     home = Home.find(given=arguments.home)
     try:
         home.prepare()
+        import_old_logs(home, RealFileOps(), SystemClock(), log)
         rules = LiveFiles(home, RealFileOps(), SystemClock()).rules
     except ConfigError as error:
         log.error("%s. Correct it, then start again.", error)

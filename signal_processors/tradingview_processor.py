@@ -30,6 +30,7 @@ from observers.log import start_logging
 from signal_processors.tradingview_document import SOURCE, DocumentFile
 from signal_processors.tradingview_effects import Effects
 from signal_processors.tradingview_log import Folded, LogFold
+from signal_processors.tradingview_old_logs import import_old_logs
 from signal_processors.tradingview_order import Outcome
 from signal_processors.tradingview_raw import Damage, Mark, ReadRange, Rewritten, read_range
 
@@ -239,6 +240,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     ops, clock = RealFileOps(), SystemClock()
     try:
         home.prepare()
+        import_old_logs(home, ops, clock, log)
         ensure_dir(ops, home.locks)
         with filelock.FileLock(home.locks / f"{PROCESS}.lock", timeout=LOCK_WAIT_S, mode=FILE_MODE):
             return _work(life, home, Processor(Places.of(home), ops, clock), once=arguments.once)

@@ -92,17 +92,22 @@ class Recorder:
     inner: Transport
     sent: list[Request] = field(default_factory=list)
     got: list[Response] = field(default_factory=list)
+    connected: list[StreamRequest] = field(default_factory=list)
+    """Every websocket that was asked for."""
     lose: int = 0
+    answers: Callable[[Response], Response] = lambda response: response
+    """What becomes of every answer on its way back."""
 
     async def send(self, request: Request) -> Response:
         self.sent.append(request)
         if len(self.sent) == self.lose:
             raise Lost("connection reset")
-        response = await self.inner.send(request)
+        response = self.answers(await self.inner.send(request))
         self.got.append(response)
         return response
 
     async def connect(self, request: StreamRequest) -> Stream:
+        self.connected.append(request)
         return await self.inner.connect(request)
 
     async def close(self) -> None:

@@ -21,7 +21,7 @@ __all__ = ["BENCH", "BTC", "ETH", "Bench", "order", "run"]
 
 INNER = '{"code":"0","msg":"","data":[{"orderId":"1","clientOrderId":"%s","msg":"","code":"0"}]}'
 UNPROVEN = (
-    "0", "1", "2", "500", "429", "103013", "102002", "150003", "152407", "102068", "1000", "999999",
+    "1", "2", "500", "429", "103013", "102002", "150003", "152407", "102068", "1000", "999999",
 )  # fmt: skip
 HEADERS = frozenset(
     ["content-type", "access-key", "access-sign", "access-timestamp", "access-nonce", "access-passphrase"]
@@ -31,6 +31,7 @@ BENCH = VenueBench(
     create="POST /api/v1/trade/order",
     intent=lambda request: order_of_body(request.body),
     codes=Codes(
+        success="0",
         proven=PROVEN,
         unproven=UNPROVEN,
         no_trade_right="152404",

@@ -14,7 +14,7 @@ __all__ = ["BENCH", "BTC", "ETH", "Bench", "order", "run"]
 
 BYBIT = Place(load("bybit"), load_facade("bybit"))
 UNPROVEN = (
-    "-1", "0", "429", "10000", "10014", "10016", "10019", "40004", "110005", "110072", "110079", "170124", "999999",
+    "-1", "10000", "10014", "10016", "10019", "40004", "110005", "110072", "110079", "170124", "999999",
 )  # fmt: skip
 HEADERS = frozenset(
     ["content-type", "x-bapi-api-key", "x-bapi-timestamp", "x-bapi-recv-window", "x-bapi-sign", "x-bapi-sign-type"]
@@ -24,6 +24,7 @@ BENCH = VenueBench(
     create="POST /v5/order/create",
     intent=lambda request: order_of_body(request.body),
     codes=Codes(
+        success="0",
         proven={str(code): verdict for code, verdict in PROVEN.items()},
         unproven=UNPROVEN,
         no_trade_right="10005",

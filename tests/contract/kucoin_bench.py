@@ -33,8 +33,9 @@ BENCH = VenueBench(
     create=CREATE,
     intent=lambda request: order_of_body(request.body),
     codes=Codes(
+        success="200000",
         proven=PROVEN,
-        unproven=("0", "200000", "100002", "100004", "300010", "300018", "500000", "600000", "999999"),
+        unproven=("0", "100002", "100004", "300010", "300018", "500000", "600000", "999999"),
         no_trade_right="400007",
         nothing_to_reduce="300009",
         # The passphrase is sealed with the secret, so a wrong secret shows there first.
@@ -61,6 +62,7 @@ BENCH = VenueBench(
         ("reject_code", "400002"),
     ),
     ban=Ban("403", 30.0),
+    open_orders=61,
 )
 
 

@@ -7,14 +7,12 @@ from decimal import Decimal
 
 import pytest
 
-from core.domain import Symbol
 from core.errors import OurFault, Rejected, Unavailable
 from tests.contract.adapter_bench import BTC, ETH, PRICE, Bench
 from tests.contract.suite.benches import BOTH, every
 from tests.contract.suite.venue import VenueBench
 
 D = Decimal
-NOWHERE = Symbol("NOSUCHUSDT")
 FACTS = (
     "venue_symbol", "base", "settle", "kind", "contract_size", "lot", "tick", "min_contracts", "max_contracts",
     "max_market_contracts", "max_leverage", "tradable", "can_short",
@@ -146,9 +144,9 @@ def test_prices_are_asked_for_as_few_times_as_possible(it: VenueBench, where: st
 def test_a_symbol_the_venue_does_not_list_costs_the_others_nothing(it: VenueBench, where: str) -> None:
     async def scenario(bench: Bench) -> None:
         for _ in range(2):
-            assert set(await bench.adapter.prices([NOWHERE])) == set()
-            assert set(await bench.adapter.prices([BTC, NOWHERE])) == {BTC}
-            assert set(await bench.adapter.prices([*it.place.symbols, NOWHERE])) == set(it.place.symbols)
+            assert set(await bench.adapter.prices([it.nowhere])) == set()
+            assert set(await bench.adapter.prices([BTC, it.nowhere])) == {BTC}
+            assert set(await bench.adapter.prices([*it.place.symbols, it.nowhere])) == set(it.place.symbols)
             await bench.adapter.instruments()
 
     it.run(where, scenario)

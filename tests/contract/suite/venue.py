@@ -7,13 +7,14 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from account_processors.codecs.verdicts import Verdict
-from core.domain import Capabilities, ClientId, PlaceOrder
+from core.domain import Capabilities, ClientId, PlaceOrder, Symbol
 from core.ports import Request
 from simulator.exchange import Exchange
 from simulator.facades import Facade
 from tests.contract import adapter_bench
 from tests.contract.adapter_bench import Bench, Place, Scenario, T
 
+NOWHERE = Symbol("NOSUCHUSDT")
 BadRead = tuple[str, str | int | None]
 """Kind and value of a fault."""
 
@@ -22,6 +23,7 @@ BadRead = tuple[str, str | int | None]
 class Codes:
     """The venue's own codes, as text."""
 
+    success: str
     proven: Mapping[str, Verdict]
     """What its error table says of an answer to an order."""
     unproven: tuple[str, ...]
@@ -75,6 +77,10 @@ class VenueBench:
     bad_reads: tuple[BadRead, ...] = ()
     """Answers in the venue's own words that are no valid read."""
     ban: Ban | None = None
+    open_orders: int = 123
+    """How many rest at once in a test: more than a page of the venue holds."""
+    nowhere: Symbol = NOWHERE
+    """A symbol the venue does not list."""
     hedge_mode: bool = True
     """Accounts can be in hedge mode, and are told to leave it."""
     reads_are_signed: bool = True

@@ -74,8 +74,12 @@ class Pm2:
     def _listed(self) -> tuple[App, ...]:
         return read_list(self._run("jlist").stdout) if self.alive() else ()
 
+    def all_of(self, home: Home) -> tuple[App, ...]:
+        """Everything it keeps for the home. A name may be there twice: `pm2 start execute_trades.py` beside `up`."""
+        return tuple(app for app in self.apps() if app.home == home.root)
+
     def of(self, home: Home) -> dict[str, App]:
-        return {app.name: app for app in self.apps() if app.home == home.root}
+        return by_name(self.all_of(home))
 
     def start(self, home: Home, names: Iterable[str]) -> None:
         """Starts these apps of the ecosystem file. Returns when each wrote ready or left: judge by health."""
@@ -88,8 +92,8 @@ class Pm2:
         """Stops (SIGINT, then SIGKILL after kill_timeout) and forgets. By number: names may be another home's."""
         self._run("delete", *(str(app.pm_id) for app in apps), check=False)
 
-    def restart(self, app: App) -> None:
-        self._run("restart", str(app.pm_id))
+    def restart(self, apps: Iterable[App]) -> None:
+        self._run("restart", *(str(app.pm_id) for app in apps))
 
     def kill(self) -> None:
         if self.alive():
@@ -123,6 +127,17 @@ class Pm2:
             said = (done.stderr + done.stdout).strip()[-1500:]
             raise UserError(f"`{shown}` failed:\n{said}\nIts own log: {self.root / 'pm2.log'}")
         return done
+
+
+def by_name(apps: Iterable[App]) -> dict[str, App]:
+    """Of namesakes the one that has run longest, because it holds the accounts and the port."""
+    return {app.name: app for app in sorted(apps, key=lambda app: (app.runs, -app.started_at))}
+
+
+def surplus(apps: Sequence[App]) -> list[App]:
+    """Those that run beside an elder namesake, which leaves them nothing to do."""
+    first = by_name(apps)
+    return [app for app in apps if app.runs and app is not first[app.name]]
 
 
 def read_list(text: str) -> tuple[App, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 
 from cli.errors import UserError
 from cli.places import elsewhere, flag, home_named, home_of, running_homes, shown
-from cli.pm2 import App, Pm2, pm2_of
+from cli.pm2 import App, Pm2, pm2_of, surplus
 from cli.reading import heartbeat_of, webhook_base
 from cli.rotation import Rotation
 from cli.web import Unreachable, ask
@@ -24,6 +24,7 @@ HEALTH_DEADLINE_S = 40.0
 STOP_DEADLINE_S = 25.0
 POLL_S = 0.1
 LOG_TAIL_LINES = 12
+RUNS_TWICE = "runs a second time, beside the one that does the work; `pm2 delete {}` ends the second"
 
 
 # --- verbs ------------------------------------------------------------------------------------------------------------
@@ -46,6 +47,8 @@ def up(args: argparse.Namespace) -> int:
         for name in SERVICES:
             print(f"{label}: {name} {'started' if name in started else 'was already running'}")
         wait_healthy(home, SERVICES)
+        for app in surplus(pm2_of(home).all_of(home)):
+            print(f"{label}: {app.name} {RUNS_TWICE.format(app.pm_id)}")
     except UserError as error:
         hint = f"What runs was left running. `./run logs{flag(home)}` shows more, `./run up{flag(home)}` tries again."
         raise UserError(f"{error}\n{hint}") from error
@@ -76,17 +79,19 @@ def down(args: argparse.Namespace) -> int:
 
 def restart(args: argparse.Namespace) -> int:
     home = home_of(args)
-    kept = pm2_of(home).of(home)
-    app = kept.get(args.name)
-    if app is None:
+    pm2 = pm2_of(home)
+    apps = pm2.all_of(home)
+    named = [app for app in apps if app.name == args.name]
+    if not named:
+        kept = dict.fromkeys(app.name for app in apps)
         raise UserError(
             f"{shown(home)}: PM2 keeps no {args.name!r} for {home.root}; it keeps: {', '.join(kept) or 'nothing'}.\n"
             f"`./run up{flag(home)}` starts what is missing.{elsewhere(home)}"
         )
     since = time.time()
-    pm2_of(home).restart(app)
-    wait_healthy(home, (app.name,), since)
-    print(f"{shown(home)}: {app.name} restarted.")
+    pm2.restart(named)
+    wait_healthy(home, (args.name,), since)
+    print(f"{shown(home)}: {args.name} restarted.")
     return 0
 
 
@@ -109,9 +114,10 @@ def start_missing(home: Home, names: Iterable[str]) -> tuple[str, ...]:
                 f"Nothing was started. Stop that one (./run down --home {app.home}), or give this home its own PM2:\n"
                 f"    PM2_HOME=~/.pm2-second ./run up{flag(home)}"
             )
-    own = {app.name: app for app in kept if app.home == home.root}
-    pm2.delete([app for name, app in own.items() if name in wanted and not app.runs])
-    missing = [name for name in names if name not in own or not own[name].runs]
+    own = [app for app in kept if app.home == home.root and app.name in wanted]
+    pm2.delete([app for app in own if not app.runs])
+    running = {app.name for app in own if app.runs}
+    missing = [name for name in names if name not in running]
     if missing:
         pm2.start(home, missing)
     return tuple(missing)
@@ -190,20 +196,20 @@ def stop(home: Home) -> tuple[str, ...]:
         UserError: something still runs.
     """
     pm2 = pm2_of(home)
-    apps = pm2.of(home)
+    apps = pm2.all_of(home)
     if apps:
-        pm2.delete(apps.values())
+        pm2.delete(apps)
     if home.is_demo:
         pm2.kill()
     wait_gone(home, pm2)
     if home.is_demo and not pm2.root.is_relative_to(home.root):
         shutil.rmtree(pm2.root, ignore_errors=True)  # a short path elsewhere, which nobody would find again
-    return tuple(name for name, app in apps.items() if app.runs)
+    return tuple(dict.fromkeys(app.name for app in apps if app.runs))
 
 
 def wait_gone(home: Home, pm2: Pm2) -> None:
     end = time.monotonic() + STOP_DEADLINE_S
-    while still := [app.name for app in pm2.of(home).values() if app.runs]:
+    while still := [app.name for app in pm2.all_of(home) if app.runs]:
         if time.monotonic() > end:
             raise UserError(f"{shown(home)}: {', '.join(still)} did not stop. Look at {pm2.root / 'pm2.log'}.")
         time.sleep(POLL_S)

@@ -13,9 +13,9 @@ from typing import Any
 
 from cli.errors import UserError
 from cli.places import flag, home_named, home_of, running_homes, shown
-from cli.pm2 import App, pm2_of
+from cli.pm2 import App, by_name, pm2_of, surplus
 from cli.reading import heartbeat_of, instant, settings_of, statuses
-from cli.services import SERVICES, SIMULATOR
+from cli.services import RUNS_TWICE, SERVICES, SIMULATOR
 from config.home import Home
 from core.domain import Halt
 
@@ -46,7 +46,8 @@ def homes_to_show(args: argparse.Namespace) -> tuple[Home, ...]:
 
 def described(home: Home) -> dict[str, Any]:
     """Everything `status` knows of a home, as its JSON. Instants are epoch seconds, null where there is none."""
-    kept = pm2_of(home).of(home)
+    apps = pm2_of(home).all_of(home)
+    kept = by_name(apps)
     settings = settings_of(home)
     names = dict.fromkeys([*([SIMULATOR] if home.is_demo else []), *SERVICES, *sorted(kept)])
     return {
@@ -55,6 +56,7 @@ def described(home: Home) -> dict[str, Any]:
         "flag": flag(home).strip(),
         "halt": settings.halt().value,
         "problems": list(settings.problems()),
+        "surplus": [{"name": app.name, "pm_id": app.pm_id, "pid": app.pid} for app in surplus(apps)],
         "processes": {
             name: process_facts(home, name, kept.get(name)) for name in [*names, *sorted(set(kept) - set(names))]
         },
@@ -85,6 +87,8 @@ def status_lines(home: Mapping[str, Any], now: float) -> Iterator[str]:
         yield f"configuration: {problem}"
     for name, facts in home["processes"].items():
         yield f"{name:<22}{process_words(facts, now)}"
+    for extra in home["surplus"]:
+        yield f"{extra['name']:<22}{RUNS_TWICE.format(extra['pm_id'])}"
     if not home["accounts"]:
         yield "no account has a status yet"
     for account, facts in home["accounts"].items():

@@ -8,14 +8,26 @@ import shutil
 import socket
 import stat
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cli.errors import UserError
-from cli.pm2 import MAX_PM2_HOME_CHARS, App, Pm2, clean_environment, make_private, pm2_of, private_pm2_home, read_list
-from cli.services import SERVICES, SIMULATOR, start_missing
+from cli.pm2 import (
+    MAX_PM2_HOME_CHARS,
+    App,
+    Pm2,
+    by_name,
+    clean_environment,
+    make_private,
+    pm2_of,
+    private_pm2_home,
+    read_list,
+    surplus,
+)
+from cli.services import SERVICES, SIMULATOR, start_missing, stop
 from config.home import CHECKOUT, Home
 
 
@@ -126,6 +138,51 @@ def test_only_what_is_missing_is_started(home: Home, monkeypatch: pytest.MonkeyP
     assert start_missing(home, SERVICES) == SERVICES[1:]
     assert started == [list(SERVICES[1:])]
     assert deleted == [dead]
+
+
+def namesakes(home: Home, first: str = "online", second: str = "online") -> tuple[App, App]:
+    """An engine from `up`, and one from `pm2 start execute_trades.py` beside it, in PM2's order."""
+    return (
+        App(3, "trade-engine", home.root, first, 11 * (first == "online"), 0, 100.0, ()),
+        App(4, "trade-engine", home.root, second, 12 * (second == "online"), 0, 200.0, ()),
+    )
+
+
+def test_of_namesakes_the_elder_counts(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    elder, younger = namesakes(home)
+    for apps in ((elder, younger), (younger, elder)):
+        monkeypatch.setattr(Pm2, "apps", lambda self, apps=apps: apps)
+        assert Pm2(home.root).of(home) == {"trade-engine": elder}
+        assert surplus(apps) == [younger]
+    dead, alive = namesakes(home, first="stopped")
+    assert by_name((alive, dead)) == {"trade-engine": alive}
+    assert surplus((alive, dead)) == []
+
+
+def test_down_stops_namesakes_too(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = list(namesakes(home))
+    monkeypatch.setattr(Pm2, "apps", lambda self: tuple(kept))
+
+    def delete(_: Pm2, apps: Iterable[App]) -> None:
+        for app in list(apps):
+            kept.remove(app)
+
+    monkeypatch.setattr(Pm2, "delete", delete)
+    monkeypatch.setattr("cli.services.STOP_DEADLINE_S", 0.0)
+    assert stop(home) == ("trade-engine",)
+    assert kept == []
+
+
+@pytest.mark.parametrize(("first", "second"), [("online", "stopped"), ("stopped", "online")])
+def test_a_namesake_that_runs_is_not_started_again(
+    home: Home, monkeypatch: pytest.MonkeyPatch, first: str, second: str
+) -> None:
+    apps, deleted = namesakes(home, first, second), list[App]()
+    monkeypatch.setattr(Pm2, "apps", lambda self: apps)
+    monkeypatch.setattr(Pm2, "start", lambda *_: pytest.fail("one runs"))
+    monkeypatch.setattr(Pm2, "delete", lambda self, apps: deleted.extend(apps))
+    assert start_missing(home, ["trade-engine"]) == ()
+    assert deleted == [app for app in apps if not app.runs]
 
 
 # --- ecosystem.config.js ----------------------------------------------------------------------------------------------

@@ -50,6 +50,16 @@ def test_status_shows_accounts_symbols_and_the_halt(home: Home, capsys: Run) -> 
     assert "position equals target" in said
 
 
+def test_status_shows_a_program_that_runs_twice(home: Home, capsys: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    apps = tuple(App(n, "trade-engine", home.root, "online", 10 + n, 0, time.time() - 60 / n, ()) for n in (1, 2))
+    monkeypatch.setattr(Pm2, "apps", lambda self: apps)
+    assert front.main(["status"]) == 0
+    said = capsys.readouterr().out
+    assert "pid 11" in said
+    assert "runs a second time" in said
+    assert "pm2 delete 2" in said
+
+
 def test_status_as_json(home: Home, capsys: Run) -> None:
     write_status(home, "bybit-main", state="ok")
     assert front.main(["status", "--json"]) == 0

@@ -15,6 +15,7 @@ from account_processors.budget import Lease, Priority, Window
 from account_processors.ccxt_signing import Signing
 from account_processors.codecs import blofin_errors
 from account_processors.codecs.blofin import venue_time_s
+from account_processors.codecs.blofin_stream import login
 from account_processors.codecs.wire import Answer, Malformed, Row, loads, rows, text
 from account_processors.reading import usable
 from account_processors.venue_clock import VenueClock
@@ -81,6 +82,15 @@ class BloFinClient:
         self._stamps.append(stamp)
         return stamp
 
+    def login(self) -> str:
+        """A login of the private stream, valid now and once."""
+        key, secret, passphrase = self._secrets
+        return login(key, secret, passphrase, self.stamp_ms())
+
+    def clean(self, data: bytes) -> bytes:
+        """What came, as it may be passed on."""
+        return without_secrets(data, self._secrets)
+
     async def room(self, trading: bool, priority: Priority, weight: int = 1) -> Lease:
         """Room for a request; raises `Unavailable`. Only reductions may use up the address' limits."""
         wiring = self._wiring
@@ -130,7 +140,7 @@ class BloFinClient:
     def _answer(self, response: Response, path: str, sent_at: float) -> Answer:
         time_s = None
         try:
-            payload = loads(without_secrets(response.body, self._secrets))
+            payload = loads(self.clean(response.body))
             if path.endswith("/market/mark-price") and payload.get("code") == blofin_errors.OK:
                 time_s = venue_time_s(payload)
         except Malformed:

@@ -1,17 +1,20 @@
-"""One BloFin account (USDT perpetuals, net mode), over REST.
+"""One BloFin account (USDT perpetuals, net mode), over REST and the private websocket.
 
 Thin: it asks, and `codecs.blofin*` says what the answers mean. Reads that fail in any part fail whole. A send is made
 once; whatever its answer does not prove is `Ambiguous`. Fence: a request counts until its timestamp is a minute old.
+The stream adds speed and nothing else: without it everything is read.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping
+from dataclasses import replace
 from decimal import Decimal
 
 from account_processors import Credentials, secret
 from account_processors.blofin_client import TRADING_LIMIT, VALID_MS, BloFinClient, read
 from account_processors.blofin_lists import OrderLists
+from account_processors.blofin_stream import BASE_URL, STREAMS, Listings, PrivateStream
 from account_processors.budget import Priority
 from account_processors.codecs import blofin as codec
 from account_processors.codecs import blofin_errors as errors
@@ -20,6 +23,8 @@ from account_processors.codecs.wire import Row
 from account_processors.reading import together, usable
 from account_processors.sending import Leases, clock_problems, no_events, order_answer, setting_answer
 from account_processors.shared import VenueShared
+from account_processors.stream import private_events
+from account_processors.stream_parts import stream_url
 from account_processors.wiring import Wiring
 from core.domain import (
     AccountId,
@@ -51,7 +56,6 @@ from core.domain import (
 from core.errors import Unavailable
 from core.ports import Clock, Entropy, Transport
 
-BASE_URL = "https://openapi.blofin.com"
 INSTRUMENTS = "instruments"
 INSTRUMENTS_MAX_AGE_S = 3600.0
 MARGIN_MODE_MAX_AGE_S = 60.0
@@ -73,7 +77,10 @@ CAPABILITIES = Capabilities(
 
 
 class BloFinProcessor:
-    """`ports.AccountProcessor` for one key. `shared` is that of all accounts at the same base URL."""
+    """`ports.AccountProcessor` for one key. `shared` is that of all accounts at the same base URL.
+
+    Without `ws_url` the stream is the one that belongs to `base_url`; where none is known, everything is read.
+    """
 
     def __init__(
         self,
@@ -91,17 +98,23 @@ class BloFinProcessor:
         fields = [secret(credentials, account, name) for name in ("api_key", "api_secret", "api_passphrase")]
         self.account = account
         self._client = BloFinClient(wiring, *fields)
+        self._clock = clock
         self._shared = shared
         self._leases = Leases(PERMIT_MS)
         self._mode_key = f"margin mode of {account}"
         self._lists = OrderLists(self._client, shared, account)
+        self.private_stream: PrivateStream | None = None
+        if streams := stream_url(base_url, ws_url, BASE_URL, STREAMS):
+            listings = Listings(self.instruments, lambda: shared.peek(INSTRUMENTS))
+            self.private_stream = PrivateStream(streams, self._client, wiring, entropy, listings)
+        self._capabilities = replace(CAPABILITIES, private_stream=self.private_stream is not None)
 
     def __repr__(self) -> str:
         return f"BloFinProcessor({self.account})"
 
     @property
     def capabilities(self) -> Capabilities:
-        return CAPABILITIES
+        return self._capabilities
 
     @property
     def clock_offset_s(self) -> float | None:
@@ -177,8 +190,8 @@ class BloFinProcessor:
         return await self._lists.find((await self._instrument(symbol)).venue_symbol, client_id)
 
     def events(self) -> AsyncIterator[VenueEvent]:
-        """Ends at once: `capabilities.private_stream` is false."""
-        return no_events()
+        """Positions, orders, fills and equity as the venue tells of them; ends at once where there is no stream."""
+        return no_events() if self.private_stream is None else private_events(self.private_stream.client, self._clock)
 
     # --- sends --------------------------------------------------------------------------------------------------------
 

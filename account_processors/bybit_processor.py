@@ -16,7 +16,7 @@ from account_processors import Credentials, secret
 from account_processors.budget import Priority
 from account_processors.bybit_client import QUERY_LIMIT, RECV_WINDOW_MS, BybitClient, Page, pages, read
 from account_processors.bybit_prices import BybitPrices, tickers
-from account_processors.bybit_stream import BASE_URL, PrivateStream, Surroundings, stream_url
+from account_processors.bybit_stream import BASE_URL, STREAMS, PrivateStream, Surroundings
 from account_processors.codecs import bybit as codec
 from account_processors.codecs import bybit_errors as errors
 from account_processors.codecs import bybit_orders as orders
@@ -25,6 +25,7 @@ from account_processors.reading import together, usable
 from account_processors.sending import Leases, clock_problems, no_events, order_answer, setting_answer
 from account_processors.shared import VenueShared
 from account_processors.stream import private_events
+from account_processors.stream_parts import stream_url
 from account_processors.wiring import Wiring
 from core.domain import (
     AccountId,
@@ -114,7 +115,7 @@ class BybitProcessor:
         self._info_key = f"account info of {account}"
         followed = None
         self.private_stream: PrivateStream | None = None
-        if streams := stream_url(base_url, ws_url):
+        if streams := stream_url(base_url, ws_url, BASE_URL, STREAMS):
             followed = shared.lasting(f"tickers at {streams}", lambda: tickers(streams, wiring, entropy))
             around = Surroundings(
                 self._settle, self.instruments, lambda: shared.peek(INSTRUMENTS), self._held, self._margin_mode_seen

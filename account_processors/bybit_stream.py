@@ -35,16 +35,6 @@ CONNECTIONS = (400, 300.0)
 """Connections per seconds for one address; the venue bears 500."""
 
 
-def stream_url(base_url: str | None, ws_url: str | None) -> str | None:
-    """Where the streams of a REST address are; None where that is not known.
-
-    Never the live streams beside another address: prices and positions would be those of another world.
-    """
-    if ws_url is not None:
-        return ws_url.rstrip("/")
-    return STREAMS.get((base_url or BASE_URL).rstrip("/"))
-
-
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What the adapter knows besides the stream. `listed` reads the venue's instruments, `latest` are those last read;

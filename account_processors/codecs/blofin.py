@@ -60,6 +60,7 @@ _ORDER_TYPES = {
 }
 _WIRE_TYPES = {kind: word for word, kind in _ORDER_TYPES.items()}
 
+TWO_POSITIONS = "{} has two positions; close the one in the margin mode you do not want"
 HEDGE_MODE = "hedge_mode"
 HEDGE_REMEDY = (
     "the account is in hedge mode, in which one symbol has two positions; the engine sends nothing. Close what is "
@@ -214,21 +215,25 @@ def positions(payload: Row) -> dict[Symbol, Position]:
     """Open positions, signed. Hedge mode is `Denied`; a symbol met twice is `Malformed`."""
     found: dict[Symbol, Position] = {}
     for row in rows(payload, "data"):
-        _one_way(row)
-        size = number(row, "positions")
-        if size == 0:
+        held = position(row)
+        if held.contracts == 0:
             continue
-        symbol = symbol_of(text(row, "instId"))
-        if symbol in found:
-            raise Malformed(f"{symbol} has two positions; close the one in the margin mode you do not want")
-        found[symbol] = Position(
-            symbol=symbol,
-            contracts=size,
-            leverage=number_or_none(row, "leverage"),
-            margin_mode=_mode(row),
-            entry_price=number_or_none(row, "averagePrice"),
-        )
+        if held.symbol in found:
+            raise Malformed(TWO_POSITIONS.format(held.symbol))
+        found[held.symbol] = held
     return found
+
+
+def position(row: Row) -> Position:
+    """One row, signed; of a flat one nothing but that counts. Hedge mode is `Denied`."""
+    _one_way(row)
+    return Position(
+        symbol=symbol_of(text(row, "instId")),
+        contracts=number(row, "positions"),
+        leverage=number_or_none(row, "leverage"),
+        margin_mode=_mode(row),
+        entry_price=number_or_none(row, "averagePrice"),
+    )
 
 
 def _one_way(row: Row) -> None:

@@ -39,7 +39,12 @@ def detail(payload: Row) -> list[tuple[OrderRow, Whose]]:
     if data in (None, {}, [], ""):
         return []
     row = table(data[0] if isinstance(data, list) and len(data) == 1 else data, "data")
-    return [(_order_row(row), _whose(row))]
+    return [order_row(row)]
+
+
+def order_row(row: Row) -> tuple[OrderRow, Whose]:
+    """One row of an order, as lists and streams show it, and whose it is."""
+    return _order_row(row), _whose(row)
 
 
 def _order_row(row: Row) -> OrderRow:

@@ -147,7 +147,7 @@ def test_paths_methods_and_bodies_nobody_serves() -> None:
     assert door.ask("POST", POSITIONS)["code"] == "405"
     for body in (b"[]", b"{", b'{"a":NaN}', b'{"a":1,"a":2}'):
         assert door.ask("POST", "/api/v1/trade/order", body)["code"] == "152004"
-    assert door.facade.session(StreamRequest("ws://blofin.sim/ws/private")).status == 404  # type: ignore[union-attr]  # refused
+    assert door.facade.session(StreamRequest("ws://blofin.sim/ws/copytrading/private")).status == 404  # type: ignore[union-attr]  # refused
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,13 @@
-"""BloFin, USDT perpetuals, over REST. The wire facts and their sources stand in the modules.
+"""BloFin, USDT perpetuals, over REST and websockets. The wire facts and their sources stand in the modules.
 
     facade      door and frame: routes, limits, envelope       auth, limits   what is checked at the door
     public      market data                                    account        key, balance, positions, modes, leverage
     orders      order entry and cancelling                     queries        what became of orders, executions
     codes       the venue's numbers and words                  wire           parameters, pages
-    context     what an endpoint works with
+    context     what an endpoint works with                    streams       the door to the websockets
+    stream_session   one connection: heart-beat, channels      stream_wire   their frames
+    stream_private   login, positions, orders, account         news          what they tell of, stream_rows  its rows
+    stream_public    tickers, trades, books, funding, candles
 
 Simplifications, each visible to nobody but a reader of the figures concerned: one leverage per contract instead of one
 per margin mode; an order shows the contract's present leverage and margin mode; volumes are 0.

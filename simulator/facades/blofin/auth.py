@@ -2,7 +2,8 @@
 
 Source: https://docs.blofin.com, REST Authentication. The signature is the base64 of the lower-case *hex digest* of
 HMAC-SHA256 over path with query as sent, method, timestamp, nonce, body. A timestamp may be a minute off; a nonce
-counts as used for a minute, which is what makes a repeated request harmless.
+counts as used for a minute, which is what makes a repeated request harmless. A stream's login is signed alike, as if it
+were a GET of `/users/self/verify`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import hashlib
 import hmac
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from core.ports import Request
 from simulator.exchange import Exchange
@@ -36,6 +38,21 @@ OWN_ADDRESS = "127.0.0.1"
 """Where every client of a simulated venue comes from."""
 
 
+LOGIN = "/users/self/verifyGET"
+"""What stands for path and method in the signature of a stream's login."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a client says of itself."""
+
+    key: str
+    sign: str
+    timestamp: str
+    nonce: str
+    passphrase: str
+
+
 class Door:
     """Checks who asks. Keeps the nonces of the last minute."""
 
@@ -50,20 +67,33 @@ class Door:
         for name in (KEY, SIGN, TIMESTAMP, NONCE, PASSPHRASE):
             if not headers.get(name):
                 raise Refusal(EMPTY_PARAMETER, f"Parameter {name.upper()} cannot be empty.")
-        account = self._exchange.account_of(headers[KEY])
+        path = f"{target.path}?{target.query}" if target.query else target.path
+        given = Given(*(headers[name] for name in (KEY, SIGN, TIMESTAMP, NONCE, PASSPHRASE)))
+        return self._owner(given, f"{path}{request.method}", request.body)
+
+    def stream_account(self, arg: object) -> str:
+        """The account a stream's login is of; its nonce counts as one of a request. Raises `Refusal`."""
+        names = ("apiKey", "sign", "timestamp", "nonce", "passphrase")
+        fields = [arg.get(name) for name in names] if isinstance(arg, dict) else []
+        texts = [field for field in fields if isinstance(field, str) and field]
+        if len(texts) != len(names):
+            raise Refusal(EMPTY_PARAMETER, "Parameter cannot be empty.")
+        return self._owner(Given(*texts), LOGIN, b"")
+
+    def _owner(self, given: Given, place: str, body: bytes) -> str:
+        account = self._exchange.account_of(given.key)
         if account is None:
             raise Refusal(BAD_KEY)
         if OWN_ADDRESS not in self._addresses.get(account, {OWN_ADDRESS}):
             raise Refusal(WRONG_IP)
         keys = self._exchange.keys(account)
-        if not same(keys.passphrase, headers[PASSPHRASE]):
+        if not same(keys.passphrase, given.passphrase):
             raise Refusal(WRONG_PHRASE)
-        self._in_time(headers[TIMESTAMP])
-        path = f"{target.path}?{target.query}" if target.query else target.path
-        text = f"{path}{request.method}{headers[TIMESTAMP]}{headers[NONCE]}".encode(errors="surrogatepass")
-        if not same(signature(keys.api_secret, text + request.body), headers[SIGN]):
+        self._in_time(given.timestamp)
+        text = f"{place}{given.timestamp}{given.nonce}".encode(errors="surrogatepass")
+        if not same(signature(keys.api_secret, text + body), given.sign):
             raise Refusal(BAD_SIGNATURE)
-        self._once(headers[KEY], headers[NONCE])
+        self._once(given.key, given.nonce)
         return account
 
     def _in_time(self, timestamp: str) -> None:

@@ -12,6 +12,20 @@ from simulator.facades.parts import ms
 from simulator.model import Listing
 
 
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """What the private stream does where nobody documents it.
+
+    `closed_shown`: a position that was closed is told of with the size 0; else it is only in no message any more.
+    `positions_first`: positions come before the orders that moved them. `regular_s`: how often positions and account
+    come without an event.
+    """
+
+    closed_shown: bool = False
+    positions_first: bool = False
+    regular_s: float = 5.0
+
+
 @dataclass(slots=True)
 class Venue:
     """One simulated BloFin. `absent_code`: how order-detail answers where there is no such order, None: without data.
@@ -23,6 +37,7 @@ class Venue:
     addresses: Mapping[str, frozenset[str]]
     read_lag_s: float
     absent_code: str | None
+    ways: Ways = Ways()
 
     @contextmanager
     def lagging(self) -> Iterator[None]:

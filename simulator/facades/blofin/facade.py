@@ -1,4 +1,4 @@
-"""BloFin over REST: the door (routes, authentication, limits) and the frame around every answer."""
+"""BloFin's door: routes, authentication, limits, streams, and the frame around every answer over REST."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ from simulator.facades.blofin.codes import (
     REFUSALS,
     TOO_MANY,
 )
-from simulator.facades.blofin.context import Call, Handler, Venue
+from simulator.facades.blofin.context import Call, Handler, Venue, Ways
 from simulator.facades.blofin.limits import Limits
+from simulator.facades.blofin.streams import PATHS, Streams, TooOften, path_of
 from simulator.facades.blofin.wire import Params, Refusal, envelope
 from simulator.facades.parts import Tally, Target
 from simulator.model import Refused
@@ -85,14 +86,17 @@ class BloFinFacade:
         read_lag_s: float = 0.0,
         absent_code: str | None = BAD_PARAMETER,
         addresses: Mapping[str, frozenset[str]] | None = None,
+        ways: Ways | None = None,
     ) -> None:
         """`read_lag_s`: how long after the acknowledgement an order, its fills and its effect on positions stay unseen
         by reads. `absent_code`: what order-detail answers where there is no such order (not documented; None: success
-        without data). `addresses`: accounts whose key is bound to addresses; every request comes from 127.0.0.1."""
-        self._venue = Venue(exchange, addresses or {}, read_lag_s, absent_code)
+        without data). `addresses`: accounts whose key is bound to addresses; every request comes from 127.0.0.1.
+        `ways`: what else is not documented."""
+        self._venue = Venue(exchange, addresses or {}, read_lag_s, absent_code, ways or Ways())
         self._door = auth.Door(exchange, addresses or {})
+        self._streams = Streams(self._venue, self._door)
         self._limits = Limits()
-        self._tally = Tally(ROUTES)
+        self._tally = Tally([*ROUTES, *PATHS.values()])
 
     @property
     def venue(self) -> str:
@@ -102,6 +106,8 @@ class BloFinFacade:
 
     def classify(self, request: Request) -> facades.Call:
         target = Target.of(request)
+        if target.path in PATHS and request.headers.get("upgrade", "").lower() == "websocket":
+            return facades.Call(Match.STREAM, None, target.endpoint)
         route = ROUTES.get(target.endpoint)
         key = request.headers.get(auth.KEY, "")
         name = None if route is None or route.right == PUBLIC else self._venue.exchange.account_of(key)
@@ -115,8 +121,14 @@ class BloFinFacade:
         return {"api_key": keys.api_key, "api_secret": keys.api_secret, "api_passphrase": keys.passphrase}
 
     def session(self, request: StreamRequest) -> Session | Response:
-        """The venue's streams are not served: every handshake is refused, and a client reads by REST."""
-        return self._answer(None, NOT_FOUND, MESSAGES[NOT_FOUND], status=404)
+        path = path_of(request)
+        self._tally.count(PATHS.get(path, path))
+        if path not in PATHS:
+            return self._answer(None, NOT_FOUND, MESSAGES[NOT_FOUND], status=404)
+        try:
+            return self._streams.open(path)
+        except TooOften:
+            return self._too_many()
 
     def reject(self, request: Request, code: str) -> Response:
         """`code` is one of the venue's, or an HTTP status it uses (403, 429)."""

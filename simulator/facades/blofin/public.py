@@ -142,6 +142,11 @@ def candles(call: Call) -> list[list[str]]:
     return [candle(call, listing, start, span_s, now) for start in range(first, first - limit * span_s, -span_s)]
 
 
+def mark_candles(call: Call) -> list[list[str]]:
+    """The same as the streams show them: without volumes, of which a mark price has none."""
+    return [[*bar[:5], bar[-1]] for bar in candles(call)]
+
+
 def candle(call: Call, listing: Listing, start: int, span_s: int, now: float) -> list[str]:
     end = min(start + span_s, now)
     points = [start + (end - start) * n / POINTS_PER_CANDLE for n in range(POINTS_PER_CANDLE + 1)]

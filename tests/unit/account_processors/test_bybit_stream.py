@@ -12,9 +12,9 @@ import pytest
 
 from account_processors import load
 from account_processors.bybit_processor import BybitProcessor
-from account_processors.bybit_stream import CONNECTIONS, stream_url
+from account_processors.bybit_stream import BASE_URL, CONNECTIONS, STREAMS
 from account_processors.shared import VenueShared
-from account_processors.stream_parts import connection_room
+from account_processors.stream_parts import connection_room, stream_url
 from account_processors.wiring import Wiring
 from core.clock import VirtualClock
 from core.domain import AccountId, MarginMode, Symbol, VenueEvent, VenueEventKind
@@ -349,7 +349,7 @@ PLACES = [
 
 @pytest.mark.parametrize(("base_url", "ws_url", "expected"), PLACES)
 def test_the_streams_are_those_of_the_address(base_url: str | None, ws_url: str | None, expected: str | None) -> None:
-    assert stream_url(base_url, ws_url) == expected
+    assert stream_url(base_url, ws_url, BASE_URL, STREAMS) == expected
 
 
 def test_the_capability_says_whether_there_is_a_stream() -> None:

@@ -4,9 +4,8 @@ Venues do not number their messages, but they say most things twice: an executio
 how much of it was executed. One without the other, for longer than the topics of a stream may be apart, means that
 something is missing. That is a suspicion, not a proof; whoever hears of it reads again.
 
-Where executions and positions carry a sequence number, the one is held against the other by it. Where they do not, an
-execution wants to see the position told of at about its time, and a position that moved an execution; in a burst of
-them one that is missing goes unnoticed.
+Where executions and positions carry a sequence number, the one is held against the other by it. Where they do not, they
+have to add up once it is quiet (see `balance`).
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TypeVar
 
+from account_processors.balance import Balance
 from core.domain import ZERO, ClientId, Fill, OrderOutcome, Position, Symbol, VenueEvent, VenueEventKind
 
 K = TypeVar("K", bound=Hashable)
@@ -39,14 +39,13 @@ class _Order:
 @dataclass(slots=True)
 class _Symbol:
     """Sequence numbers of one symbol: of its latest fill, and of the latest position that moved. Where there are none:
-    when the latest fill and position came, and the venue's instant of the position."""
+    the venue's instant of the position, and what executions and positions add up to."""
 
     position: Position | None = None
     filled: int = -1
     moved: int = -1
-    filled_s: float = float("-inf")
-    positioned_s: float = float("-inf")
     made_s: float = float("-inf")
+    balance: Balance | None = None
 
     @property
     def positioned(self) -> int:
@@ -55,8 +54,12 @@ class _Symbol:
 
 @dataclass(slots=True)
 class Continuity:
-    """Watches the events of one connection. Instants are monotonic seconds."""
+    """Watches the events of one connection. Instants are monotonic seconds.
 
+    `shows_flat`: the venue tells of a position that was closed, where positions carry no sequence number.
+    """
+
+    shows_flat: bool = True
     _executions: OrderedDict[tuple[Symbol, str], None] = field(default_factory=OrderedDict)
     _orders: OrderedDict[ClientId, _Order] = field(default_factory=OrderedDict)
     _symbols: dict[Symbol, _Symbol] = field(default_factory=dict)
@@ -102,10 +105,8 @@ class Continuity:
             known.filled = max(known.filled, fill.seq)
             self._compare_symbol(fill.symbol, known, now_s)
         else:
-            known.filled_s = now_s
-            self._due.pop(_moving(fill.symbol), None)
-            if known.positioned_s < now_s - GRACE_S:
-                self._due.setdefault(_following(fill.symbol), (0, now_s + GRACE_S))
+            self._balance(known).executed(fill.contracts, now_s)
+            self._compare_balance(known, _following(fill.symbol), _moving(fill.symbol), now_s)
         return True
 
     def _unnumbered(self, position: Position, now_s: float, made_s: float | None) -> bool:
@@ -113,11 +114,9 @@ class Continuity:
         before, made_s = known.position, known.made_s if made_s is None else made_s
         if made_s < known.made_s or (position == before and made_s == known.made_s > float("-inf")):
             return False
-        known.position, known.made_s, known.positioned_s = position, made_s, now_s
-        self._due.pop(_following(position.symbol), None)
-        moved = before is not None and before.contracts != position.contracts
-        if moved and known.filled_s < now_s - GRACE_S:
-            self._due.setdefault(_moving(position.symbol), (0, now_s + GRACE_S))
+        known.position, known.made_s = position, made_s
+        self._balance(known).positioned(position.contracts, now_s)
+        self._compare_balance(known, _moving(position.symbol), _following(position.symbol), now_s)
         return True
 
     def _position(self, position: Position, seq: int, now_s: float) -> bool:
@@ -150,6 +149,17 @@ class Continuity:
     def _compare_symbol(self, symbol: Symbol, known: _Symbol, now_s: float) -> None:
         self._await(_following(symbol), known.filled, known.positioned, now_s)
         self._await(_moving(symbol), known.moved, known.filled, now_s)
+
+    def _balance(self, known: _Symbol) -> Balance:
+        known.balance = known.balance or Balance(self.shows_flat, GRACE_S)
+        return known.balance
+
+    def _compare_balance(self, known: _Symbol, what: str, other: str, now_s: float) -> None:
+        """`what` is missing if what came does not add up; what comes next may settle it, so the wait begins anew."""
+        self._due.pop(what, None)
+        self._due.pop(other, None)
+        if not self._balance(known).even():
+            self._due[what] = (0, now_s + GRACE_S)
 
     def _await(self, what: str, wanted: int, seen: int, now_s: float) -> None:
         if what in self._due and self._due[what][0] <= seen:

@@ -58,6 +58,8 @@ WEIGHTS: Mapping[str, int] = MappingProxyType(
         "DELETE /api/v1/orders/client-order/": 1,
         "GET /api/v1/fills": 5,
         "GET /api/v1/funding-history": 5,
+        "POST /api/v1/bullet-private": 10,
+        "POST /api/v1/bullet-public": 10,
     }
 )
 """Weights of the official SDK's API descriptions (kucoin-universal-sdk 1.3.2); a key with a slash at its end is a
@@ -129,6 +131,10 @@ class KucoinClient(Market, Trade, User):
         """Newest first. The SDK's method insists on paging by an offset; the venue advises to page by time."""
         params = {"symbol": symbol, "startAt": start_ms, "endAt": end_ms, "maxCount": 100}
         return self._request("GET", "/api/v1/funding-history", params=params)
+
+    def get_ws_token(self, *, private: bool) -> Awaitable[Answer]:
+        """What opens a websocket. The SDK's method stands in another class, with a request method of its own."""
+        return self._request("POST", f"/api/v1/bullet-{'private' if private else 'public'}", auth=private)
 
     # --- time ---------------------------------------------------------------------------------------------------------
 

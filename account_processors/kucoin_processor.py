@@ -1,14 +1,15 @@
-"""One KuCoin Futures account (classic account, linear perpetuals, one-way mode), over REST.
+"""One KuCoin Futures account (classic account, linear perpetuals, one-way mode), over REST and websockets.
 
 Thin: it asks, and `codecs.kucoin*` says what the answers mean. Reads that fail in any part fail whole. A send is made
 once; whatever its answer does not prove is `Ambiguous`. The venue documents no end of validity: it refuses a timestamp
 more than five seconds from its own, and twice that is waited for. A client id may stand for several orders, so that
-every list is searched for it.
+every list is searched for it. The streams add speed and nothing else: without them everything is read.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping
+from dataclasses import replace
 from decimal import Decimal
 
 from account_processors import Credentials, secret
@@ -16,13 +17,15 @@ from account_processors.budget import Priority
 from account_processors.codecs import kucoin as codec
 from account_processors.codecs import kucoin_errors as errors
 from account_processors.codecs import orders
-from account_processors.codecs.wire import Row
 from account_processors.kucoin_client import ORDERS, TIME_KEPT_S, WINDOW_MS, KucoinClient, read, weight_of
 from account_processors.kucoin_finder import Finder
 from account_processors.kucoin_lists import WEEK_S, Lists
+from account_processors.kucoin_prices import KucoinPrices, tickers
+from account_processors.kucoin_stream import Places, PrivateStream, Surroundings
 from account_processors.reading import together, usable
 from account_processors.sending import Leases, clock_problems, no_events, order_answer, setting_answer
 from account_processors.shared import VenueShared
+from account_processors.stream import private_events
 from account_processors.wiring import Wiring
 from core.domain import (
     AccountId,
@@ -58,12 +61,9 @@ from core.errors import Ambiguous, Denied, OurFault, Rejected, TransportError, U
 from core.ports import Clock, Entropy, Transport
 
 BASE_URL = "https://api-futures.kucoin.com"
+CREDENTIALS = ("api_key", "api_secret", "api_passphrase")
 INSTRUMENTS = "instruments"
 INSTRUMENTS_MAX_AGE_S = 3600.0
-FEW_SYMBOLS = 3
-"""Up to so many contracts are asked for one by one; the whole list has hundreds of kilobytes."""
-UNKNOWN_SYMBOL = frozenset({"100003", "200003", "400100"})
-"""A contract's only parameter that can be wrong is its symbol."""
 PROBE = Symbol("BTCUSDT")
 VALIDITY_S = 10.0
 MAX_WEEKS = 13
@@ -85,7 +85,11 @@ CAPABILITIES = Capabilities(
 
 
 class KucoinProcessor:
-    """`ports.AccountProcessor` for one key. `shared` is that of all accounts at the same base URL."""
+    """`ports.AccountProcessor` for one key. `shared` is that of all accounts at the same base URL.
+
+    Without `ws_url` the streams are those the venue itself names, at its own base URL alone; elsewhere everything is
+    read.
+    """
 
     def __init__(
         self,
@@ -101,9 +105,9 @@ class KucoinProcessor:
     ) -> None:
         endpoint = (base_url or BASE_URL).rstrip("/")
         wiring = Wiring(account, endpoint, transport, clock, shared, deadline_s)
-        keys = (secret(credentials, account, name) for name in ("api_key", "api_secret", "api_passphrase"))
+        key, private, phrase = (secret(credentials, account, name) for name in CREDENTIALS)
         self.account = account
-        self._client = KucoinClient(wiring, *keys)
+        self._client = KucoinClient(wiring, key, private, phrase)
         self._clock = clock
         self._entropy = entropy
         self._shared = shared
@@ -111,13 +115,22 @@ class KucoinProcessor:
         self._leases = Leases(WINDOW_MS)
         self._lists = Lists(self._client)
         self._finder = Finder(account, self._client, self._lists, shared)
+        followed = None
+        self.private_stream: PrivateStream | None = None
+        if ws_url is not None or endpoint == BASE_URL:
+            places = Places(self._client, wiring, entropy, ws_url)
+            followed = shared.lasting(f"tickers at {ws_url or endpoint}", lambda: tickers(places, self._listed))
+            around = Surroundings(self.instruments, self._listed, (key, private, phrase))
+            self.private_stream = PrivateStream(places, around)
+        self._prices = KucoinPrices(self._client, shared, followed)
+        self._capabilities = replace(CAPABILITIES, private_stream=self.private_stream is not None)
 
     def __repr__(self) -> str:
         return f"KucoinProcessor({self.account})"
 
     @property
     def capabilities(self) -> Capabilities:
-        return CAPABILITIES
+        return self._capabilities
 
     @property
     def clock_offset_s(self) -> float | None:
@@ -152,10 +165,7 @@ class KucoinProcessor:
 
     async def prices(self, symbols: Collection[Symbol]) -> Mapping[Symbol, Price]:
         self._used.update(symbols)
-        if not symbols:
-            return {}
-        found = await self._shared.batch("contracts", symbols, self._contracts, everything_above=FEW_SYMBOLS)
-        return codec.prices(found, symbols)
+        return await self._prices.of(symbols)
 
     async def leverage(self, symbol: Symbol) -> Leverage:
         """The symbol's margin mode, and its leverage where it has one: in cross margin."""
@@ -193,10 +203,9 @@ class KucoinProcessor:
         """None only if every list it could be in answered and none knows the id; see `kucoin_finder`."""
         return await self._finder.find(symbol, client_id)
 
-    async def events(self) -> AsyncIterator[VenueEvent]:
-        """Ends at once: `capabilities.private_stream` is false."""
-        async for event in no_events():
-            yield event
+    def events(self) -> AsyncIterator[VenueEvent]:
+        """Positions, orders, fills and equity as the venue tells of them; ends at once where there is no stream."""
+        return no_events() if self.private_stream is None else private_events(self.private_stream.client, self._clock)
 
     # --- sends --------------------------------------------------------------------------------------------------------
 
@@ -282,28 +291,12 @@ class KucoinProcessor:
             pass  # refused for another reason: the right was there
         return []
 
+    def _listed(self) -> Mapping[Symbol, Instrument] | None:
+        """The instruments last read, whenever that was."""
+        found: Mapping[Symbol, Instrument] | None = self._shared.peek(INSTRUMENTS)
+        return found
+
     async def _all_instruments(self) -> Mapping[Symbol, Instrument]:
         answer, payload = await read(self._client.get_contracts_list())
         with usable(answer.place):
             return codec.instruments(payload)
-
-    async def _contracts(self, symbols: frozenset[str]) -> dict[str, tuple[Row, float]]:
-        """One request per symbol for a few of them, else every contract in one."""
-        if len(symbols) <= FEW_SYMBOLS:
-            found = await together(*(self._contract(Symbol(symbol)) for symbol in symbols))
-            return {symbol: row for rows_of in found for symbol, row in rows_of.items()}
-        answer, payload = await read(self._client.get_contracts_list())
-        with usable(answer.place):
-            return {symbol: (row, answer.received_at) for symbol, row in codec.contracts(payload).items()}
-
-    async def _contract(self, symbol: Symbol) -> dict[str, tuple[Row, float]]:
-        try:
-            answer, payload = await read(self._client.get_contract_detail(codec.venue_symbol(symbol)))
-        except Unavailable as error:
-            if error.code in UNKNOWN_SYMBOL:
-                return {}  # the venue has no such symbol, which is an answer; the others keep their prices
-            raise
-        if payload.get("data") is None:
-            return {}
-        with usable(answer.place):
-            return {symbol: (codec.contract(payload, symbol), answer.received_at)}

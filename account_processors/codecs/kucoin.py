@@ -153,21 +153,27 @@ def _instrument(row: Row) -> Instrument:
 
 
 def prices(found: Mapping[str, tuple[Row, float]], wanted: Collection[Symbol]) -> dict[Symbol, Price]:
-    """Prices of the wanted symbols from contract rows and the instants they came at; without a usable mark left out.
+    """Prices of the wanted symbols from rows and the instants they are of; without a usable mark left out.
 
-    A contract shows mark, index and last price, no book.
+    A contract shows mark, index and last price, no book; the stream shows mark and book, no last price.
     """
     priced: dict[Symbol, Price] = {}
     for symbol in wanted:
         if symbol in found:
             row, at = found[symbol]
             try:
-                last = number_or_none(row, "lastTradePrice")
                 mark = positive(row, "markPrice")
+                last, bid, ask = (_above_zero(row, name) for name in ("lastTradePrice", "bestBidPrice", "bestAskPrice"))
             except Malformed:
                 continue  # no usable price: the symbol's price is Unknown
-            priced[symbol] = Price(symbol, mark, at, last=last if last is not None and last > 0 else None)
+            priced[symbol] = Price(symbol, mark, at, last=last, bid=bid, ask=ask)
     return priced
+
+
+def _above_zero(row: Row, key: str) -> Decimal | None:
+    """A number, None where there is none or 0 stands for none: an empty side of the book, a flat row's leverage."""
+    value = number_or_none(row, key)
+    return value if value is not None and value > 0 else None
 
 
 # --- the account ------------------------------------------------------------------------------------------------------
@@ -219,24 +225,24 @@ def positions(payload: Row) -> dict[Symbol, Position]:
     """
     found: dict[Symbol, Position] = {}
     for row in rows(payload, "data"):
-        if row.get("positionSide") not in (None, "BOTH"):
-            raise Denied(HEDGE_REMEDY, HEDGE_MODE)
-        lots = integer(row, "currentQty")
-        if lots == 0:
+        one = position(row)
+        if one.contracts == 0:
             continue
-        position = _position(row, lots)
-        if position.symbol in found:
-            raise Malformed(f"{position.symbol} has two positions")
-        found[position.symbol] = position
+        if one.symbol in found:
+            raise Malformed(f"{one.symbol} has two positions")
+        found[one.symbol] = one
     return found
 
 
-def _position(row: Row, lots: int) -> Position:
+def position(row: Row) -> Position:
+    """One position, flat or not, of a list or a push. Hedge mode is `Denied`."""
+    if row.get("positionSide") not in (None, "BOTH"):
+        raise Denied(HEDGE_REMEDY, HEDGE_MODE)
     mode = _mode_of(row)
     return Position(
         symbol=canonical(text(row, "symbol")),
-        contracts=Decimal(lots),
-        leverage=number_or_none(row, "leverage") if mode is MarginMode.CROSS else _opened_at(row),
+        contracts=Decimal(integer(row, "currentQty")),
+        leverage=_above_zero(row, "leverage") if mode is MarginMode.CROSS else _opened_at(row),
         margin_mode=mode,
         entry_price=number_or_none(row, "avgEntryPrice"),
     )

@@ -1,7 +1,7 @@
 """What KuCoin's public topics carry: the best of the book and the last price when they change, the mark every second.
 
-Source: https://www.kucoin.com/docs-new/websocket-api/futures-trading/public and recorded messages. No topic begins with
-what is known already: a quiet market says nothing but its mark.
+Source: https://www.kucoin.com/docs-new/websocket-api/futures-trading/public and recorded messages. A book that is still
+begins with a message all the same: on the venue it is never still for long.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class Book:
         self._call = call
         self._symbol = listing.symbol
         self._fields = fields
-        self._seen = prices_seen(call.exchange, listing.symbol)
-        self._shown = self._values()
+        self._seen: object = None
+        self._shown: Json = {}
 
     def due(self) -> tuple[str, ...]:
         seen = prices_seen(self._call.exchange, self._symbol)

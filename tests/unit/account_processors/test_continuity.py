@@ -188,6 +188,36 @@ UNNUMBERED_WHOLE: list[tuple[str, Sequence[Told]]] = [
             (position(None, "2"), 15.1, 10.0),
         ],
     ),
+    (
+        "two trades at once, the positions behind",
+        [
+            (fill(None, id_="a"), 10.0, None),
+            (fill(None, "2", id_="b"), 10.0, None),
+            (position(None, "1"), 10.1, 5.0),
+            (position(None, "3"), 10.2, 5.1),
+            (fill(None, "-3", id_="c"), 20.0, None),
+            (position(None, "0"), 20.1, 15.0),
+        ],
+    ),
+    (
+        "two trades at once, the positions ahead",
+        [
+            (position(None, "1"), 10.1, 5.0),
+            (position(None, "3"), 10.2, 5.1),
+            (fill(None, id_="a"), 10.3, None),
+            (fill(None, "2", id_="b"), 10.3, None),
+        ],
+    ),
+    (
+        "two trades at once, one position ahead of both",
+        [
+            (position(None, "3"), 10.1, 5.0),
+            (fill(None, id_="a"), 10.3, None),
+            (fill(None, "2", id_="b"), 10.3, None),
+            (fill(None, "-1", id_="c"), 20.3, None),
+            (position(None, "2"), 20.4, 15.0),
+        ],
+    ),
     ("settings without a trade", [(position(None, "1"), 10.0, 5.0), (position(None, "1", leverage=5), 15.0, 10.0)]),
     ("no instants", [(position(None, "1"), 10.0, None), (position(None, "1"), 10.0, None)]),
 ]
@@ -212,6 +242,14 @@ UNNUMBERED_HOLES: list[tuple[str, Sequence[Told]]] = [
         "the execution that moved BTCUSDT",
         [(position(None, "1"), 5.0, 5.0), (position(None, "2"), 10.0, 10.0)],
     ),
+    (
+        "the execution that moved BTCUSDT",
+        [(fill(None, id_="a"), 10.0, None), (position(None, "1"), 10.0, 5.0), (position(None, "5"), 10.0, 5.1)],
+    ),
+    (
+        "the position after an execution of BTCUSDT",
+        [(fill(None, id_="a"), 10.0, None), (position(None, "1"), 10.0, 5.0), (fill(None, "4", id_="b"), 10.0, None)],
+    ),
 ]
 
 
@@ -232,3 +270,53 @@ def test_positions_without_numbers_are_kept_in_the_venues_order() -> None:
     assert not sut.takes(position(None, "5"), 0.2, 9.9)  # overtaken
     assert sut.takes(position(None, "2"), 0.3, 10.0)  # two in one instant: the one that came later
     assert sut.takes(position(None, "5", symbol=ETH), 0.4, 9.9)
+
+
+def test_a_close_that_no_position_tells_of_is_whole_where_the_venue_may_not_tell_it() -> None:
+    for shows_flat in (False, True):
+        sut = Continuity(shows_flat=shows_flat)
+        for event, came_s in (
+            (fill(None, id_="a"), 10.0),
+            (position(None, "1"), 10.1),
+            (fill(None, "-1", id_="b"), 20.0),
+        ):
+            sut.takes(event, came_s, came_s)
+        assert bool(sut.missing(20.0 + LATE_S)) is shows_flat
+        sut.takes(fill(None, "2", id_="c"), 30.0)
+        assert sut.missing(30.0 + LATE_S)
+
+
+@given(
+    sizes=st.lists(st.integers(-3, 3).filter(bool), min_size=1, max_size=8),
+    behind=st.lists(st.booleans(), min_size=8, max_size=8),
+    rests=st.lists(st.booleans(), min_size=8, max_size=8),
+    lost=st.integers(0, 15),
+)
+@settings(max_examples=300, deadline=None)
+def test_unnumbered_stories_add_up_unless_something_is_lost(
+    sizes: list[int], behind: list[bool], rests: list[bool], lost: int
+) -> None:
+    """Each execution just before or just after its position, with rests between or none."""
+    told: list[tuple[VenueEvent, float, float | None]] = []
+    at_s, held = 100.0, 0
+    for n, size in enumerate(sizes):
+        held += size
+        pair = [(fill(None, str(size), id_=str(n)), None), (position(None, str(held)), at_s)]
+        for event, made_s in pair if behind[n] else pair[::-1]:
+            at_s += 0.01
+            told.append((event, at_s, made_s))
+        at_s += 10.0 if rests[n] else 0.01
+    sut = Continuity()
+    for event, came_s, made_s in told:
+        assert sut.missing(came_s) == ""
+        assert sut.takes(event, came_s, made_s)
+    assert sut.missing(at_s + LATE_S) == ""
+    # What is lost of a story after the first rest is noticed, unless it was a position that the next one makes good.
+    rested = next((n + 1 for n in range(len(sizes)) if rests[n]), len(sizes))
+    if lost // 2 < rested or lost >= len(told) or (told[lost][0].fill is None and lost < len(told) - 2):
+        return
+    sut, found = Continuity(), ""
+    for event, came_s, made_s in told[:lost] + told[lost + 1 :]:
+        found += sut.missing(came_s)
+        sut.takes(event, came_s, made_s)
+    assert found + sut.missing(at_s + LATE_S)

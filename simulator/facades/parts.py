@@ -3,6 +3,7 @@ requests, counts."""
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -57,6 +58,17 @@ def money(value: Decimal) -> str:
 def ms(at: float) -> int:
     """Epoch milliseconds of an instant in epoch seconds."""
     return round(at * 1000)
+
+
+def rendered(value: object) -> str:
+    """JSON with `Decimal` as a number to its last digit."""
+    if isinstance(value, Decimal):
+        return plain(value)
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{json.dumps(key)}:{rendered(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(rendered(item) for item in value) + "]"
+    return json.dumps(value)
 
 
 def prices_seen(exchange: Exchange, symbol: str) -> object:

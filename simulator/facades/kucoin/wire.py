@@ -6,9 +6,8 @@ fields and texts in others, as the recorded answers have them.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeVar
@@ -16,7 +15,7 @@ from urllib.parse import parse_qsl
 
 from core.domain import plain
 from simulator.facades.kucoin.codes import MESSAGES, PARAMETER_ERROR, SUCCESS
-from simulator.facades.parts import Json
+from simulator.facades.parts import Json, rendered
 from simulator.strict import StrictError, loads
 
 Row = TypeVar("Row")
@@ -45,17 +44,6 @@ def success(data: object) -> bytes:
 
 def failure(code: str, message: str) -> bytes:
     return rendered({"msg": message, "code": code}).encode()
-
-
-def rendered(value: object) -> str:
-    """JSON with `Decimal` as a number to its last digit."""
-    if isinstance(value, Decimal):
-        return plain(value)
-    if isinstance(value, Mapping):
-        return "{" + ",".join(f"{json.dumps(key)}:{rendered(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ",".join(rendered(item) for item in value) + "]"
-    return json.dumps(value)
 
 
 # --- parameters -------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from cli import alert, check, demo, services, status, switches
+from cli import alert, check, demo, preflight, services, status, switches
 from cli.demo.house import FIRST_PORT
 
 Act = Callable[[argparse.Namespace], int]
@@ -81,6 +81,24 @@ PROCESSES = (
             ANY_NAME,
             option("--lines", type=int, default=status.LOG_LINES, metavar="N", help="how many old lines of each"),
             option("--no-follow", action="store_true", help="end after the old lines"),
+        ),
+    ),
+)
+
+VENUES = (
+    Verb(
+        "preflight",
+        preflight.preflight,
+        "ask the venue whether an account is fit to trade; with --with-order, try the smallest position",
+        ("./run preflight bybit-main", "./run preflight bybit-main --with-order --symbol BTCUSDT"),
+        (
+            ACCOUNT,
+            option("--with-order", action="store_true", help="open the smallest position there is, and close it"),
+            option(
+                "--symbol", metavar="SYMBOL", help="only this one (default: all configured; the cheapest is traded)"
+            ),
+            option("--yes", action="store_true", help="spend the fees of --with-order without asking"),
+            option("--json", action="store_true", help="one JSON line and nothing else on stdout"),
         ),
     ),
 )
@@ -167,7 +185,7 @@ TESTS = (
     Verb("check", check.run_checks, "the same as test", ("./run check",)),
 )
 
-VERBS = (*PROCESSES, *ALERTS, *SWITCHES, *TESTS)
+VERBS = (*PROCESSES, *VENUES, *ALERTS, *SWITCHES, *TESTS)
 
 HANDED_ON = {
     "simulator": "the venue simulator: ./run simulator --seed 7 --port-base 9100",

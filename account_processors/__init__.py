@@ -1,13 +1,13 @@
 """Adapters: one venue each, thin I/O over a pure codec. Nothing here knows targets, retries or cool-downs.
 
-A venue is added by its processor, its codec, and one line in `REGISTRY`. Importing this package loads no SDK; `load`
-does, for the one venue asked for.
+A venue is added by its processor, its codec, and one line in `REGISTRY`; venues without one go through ccxt. Importing
+this package loads no SDK; `load` does, for the one venue asked for.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -60,13 +60,21 @@ class ProcessorFactory(Protocol):
     ) -> AccountProcessor: ...
 
 
+CCXT = "account_processors.ccxt_processor:factory"
+"""Makes the `ProcessorFactory` of a venue that is not in `REGISTRY` but known to ccxt, under ccxt's name of it."""
+
+
 def load(venue: str) -> ProcessorFactory:
-    """The adapter of `venue`; raises `ConfigError` for a venue without one."""
-    if venue not in REGISTRY:
-        known = ", ".join(sorted(REGISTRY))
-        raise ConfigError("credentials.json: accounts[].venue", f"there is no adapter for {venue!r}, only for {known}")
-    module, _, name = REGISTRY[venue].partition(":")
-    return cast("ProcessorFactory", getattr(importlib.import_module(module), name))
+    """The adapter of `venue`, the engine's own before ccxt's; raises `ConfigError` for a venue without one."""
+    if venue in REGISTRY:
+        return cast("ProcessorFactory", _named(REGISTRY[venue]))
+    factory = cast("Callable[[str], ProcessorFactory]", _named(CCXT))
+    return factory(venue)
+
+
+def _named(place: str) -> object:
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(module), name)
 
 
 def secret(credentials: Credentials, account: AccountId, field: str) -> str:

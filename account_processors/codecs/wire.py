@@ -42,11 +42,18 @@ class Answer:
 
 def loads(body: bytes) -> Row:
     """The JSON object in `body`; fractions as `Decimal`. NaN, Infinity, duplicate keys and other types: `Malformed`."""
+    return table(document(body), "the answer")
+
+
+def document(body: bytes, texts: bool = False) -> Any:
+    """Any JSON value, read as strictly as by `loads`; `texts`: numbers stay the texts they were written as."""
+    fraction, whole = (str, str) if texts else (Decimal, int)
     try:
-        value = json.loads(body, parse_constant=_refuse, parse_float=Decimal, object_pairs_hook=_unique)
+        return json.loads(
+            body, parse_constant=_refuse, parse_float=fraction, parse_int=whole, object_pairs_hook=_unique
+        )
     except (ValueError, RecursionError) as error:
         raise Malformed(f"not JSON ({error})") from None
-    return table(value, "the answer")
 
 
 def _refuse(constant: str) -> None:

@@ -1,0 +1,309 @@
+"""Any exchange of ccxt over our transport: its unified methods ask, our room and clock answer.
+
+ccxt opens no connection here, keeps no rate limit, repeats nothing and loads nothing by itself: `fetch` is ours. Every
+request takes its room before it is signed. What a unified method may send is said by the `Call` it runs in: an order
+goes out once, as one request that names our id, and nothing else goes out beside it. `rehearse` runs the same method
+without sending the order: it shows what would be on the wire, and lets ccxt learn beforehand what it wants to know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from ccxt.base import errors as sdk_errors
+
+from account_processors.budget import Lease, Priority, Window
+from account_processors.ccxt_exchange import Rehearsed, Unprepared, exchange_class, feature, linear_only, moved
+from account_processors.codecs import ccxt_errors, ccxt_marks
+from account_processors.codecs.ccxt_facts import Facts, Limit, left_out_words, resolved
+from account_processors.venue_clock import VenueClock
+from account_processors.wiring import Wiring, pause_s, without_secrets
+from core.errors import EngineError, TransportError, Unavailable
+from core.ports import Request, Response
+
+UNREADABLE = (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, AssertionError)
+"""What ccxt's parsers end in when an answer is not as they expect."""
+RATE_SHARE = 0.5
+"""Of what ccxt states as an exchange's rate: published limits differ by endpoint, ccxt knows one."""
+MAX_PER_S = 5.0
+SPAN_S = 5.0
+RESTS_S = 60.0
+"""After a refusal for the rate that names no time."""
+SHUT_OUT = (403, 418, 429)
+
+
+class Kind(StrEnum):
+    READ = "read"
+    SETTING = "setting"
+    ORDER = "order"
+    REHEARSAL = "rehearsal"
+
+
+@dataclass(eq=False, slots=True)
+class Call:
+    """One unified method on its way. `client_id` marks the request that is the order."""
+
+    kind: Kind
+    priority: Priority = Priority.READ
+    client_id: str = ""
+    stamp_ms: int | None = None
+    lease: Lease | None = None
+    order: Request | None = None
+    """The request that was, or would have been, sent as the order."""
+    before: int = 0
+    """Requests that came before it."""
+    leaves_out: frozenset[str] = frozenset()
+    """Parameters that do not go along, whatever ccxt says."""
+    sent_at: float = 0.0
+    received_at: float = 0.0
+
+
+_CALL: ContextVar[Call] = ContextVar("call")
+
+
+@dataclass(frozen=True, slots=True)
+class _Error:
+    """A ccxt exception as the codec wants it."""
+
+    kinds: tuple[str, ...]
+    code: str
+    words: str
+
+
+@dataclass(eq=False)
+class CcxtClient:
+    """One key at one exchange. `read`, `setting`, `order` and `rehearse` each run a unified method in its `Call`."""
+
+    wiring: Wiring
+    exchange: str
+    keys: Mapping[str, str]
+    """By ccxt's names; empty for public data."""
+    base_url: str | None
+    facts: Facts
+    venue_clock: VenueClock = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.venue_clock = VenueClock(self.wiring.clock)
+        # A session that is given is not made.
+        made = exchange_class(self.exchange)({**self.keys, "enableRateLimit": False, "session": object()})
+        made._line = self
+        self._marks = ccxt_marks.values(made.options)
+        options = ccxt_marks.cleaned(made.options)
+        linear_only(options)
+        options |= {"defaultType": "swap", "defaultSubType": "linear", "builderFee": False, "refSet": True}
+        made.options = {**options, **self.facts.options}
+        made.number = str  # ccxt's own choice of exactness: numbers stay as they were written
+        made.has["fetchCurrencies"] = False
+        if self.base_url is not None:
+            made.urls["api"] = moved(made.urls["api"], self.base_url)
+        self.sdk: Any = made
+        self.facts = resolved(self.facts, self.has, self.feature)
+        self._requests = self.facts.requests or stated_limit(made.rateLimit)
+        orders, span_s = self.facts.orders
+        self._orders = Window(f"orders of {self.wiring.owner}", orders, span_s)
+        self._pending: Lease | None = None
+
+    def __repr__(self) -> str:
+        return f"CcxtClient({self.wiring.owner})"
+
+    def has(self, method: str) -> bool:
+        return bool(self.sdk.has.get(method))
+
+    def feature(self, method: str, name: str) -> Any:
+        """What ccxt states of a method for linear perpetuals; None where it states nothing."""
+        return feature(self.sdk, method, name)
+
+    @property
+    def reads_per_s(self) -> float:
+        return self._requests[0] / self._requests[1]
+
+    # --- unified methods ----------------------------------------------------------------------------------------------
+
+    async def read(self, method: str, *arguments: Any) -> Any:
+        """A unified read. Raises `Denied` or `Unavailable`."""
+        return (await self.timed(method, *arguments))[0]
+
+    async def timed(self, method: str, *arguments: Any) -> tuple[Any, Call]:
+        """A unified read, and the call with the times of its last request."""
+        call = Call(Kind.READ)
+        return await self._run(call, method, arguments, lambda error: self._of_read(method, error)), call
+
+    async def find(self, method: str, *arguments: Any) -> Any | None:
+        """A unified lookup; None where the exchange says that there is no such order."""
+        try:
+            return await self._within(Call(Kind.READ), method, arguments)
+        except sdk_errors.OrderNotFound:
+            return None
+        except (sdk_errors.BaseError, TransportError, Unprepared, *UNREADABLE) as error:
+            raise self._of_read(method, error) from None
+
+    async def setting(self, method: str, *arguments: Any) -> None:
+        """A unified change of a setting; returns when it is as asked or so already."""
+
+        def judged(error: Exception) -> EngineError | None:
+            if isinstance(error, TransportError):
+                return Unavailable(f"{error}; whether the setting took hold is read back")
+            seen = self.seen(error)
+            return ccxt_errors.of_setting(seen.kinds, seen.code, seen.words, self.place(method))
+
+        await self._run(Call(Kind.SETTING, Priority.INCREASE), method, arguments, judged)
+
+    async def order(self, call: Call, method: str, *arguments: Any) -> Any:
+        """An order or a cancel; what is raised is ccxt's or the transport's own, to be judged with `call`."""
+        return await self._within(call, method, arguments)
+
+    async def rehearse(self, client_id: str, method: str, *arguments: Any) -> Call:
+        """The order as it would go out. Raises `Unavailable`, `Denied` or `Unprepared` where it would not."""
+        call = Call(Kind.REHEARSAL, Priority.READ, client_id, leaves_out=left_out_words(self.facts, arguments[-1]))
+        try:
+            await self._within(call, method, arguments)
+        except Rehearsed:
+            return call
+        except (sdk_errors.BaseError, TransportError, *UNREADABLE) as error:
+            if isinstance(error, TransportError):
+                raise self._of_read(method, error) from None
+            raise Unprepared(f"ccxt does not make the order ({self.seen(error).words})") from None
+        raise Unprepared("ccxt's order does not name our id")
+
+    async def _run(
+        self, call: Call, method: str, arguments: tuple[Any, ...], judged: Callable[[Exception], EngineError | None]
+    ) -> Any:
+        try:
+            return await self._within(call, method, arguments)
+        except (sdk_errors.BaseError, TransportError, Unprepared, *UNREADABLE) as error:
+            if (verdict := judged(error)) is not None:
+                raise verdict from None
+            return None
+
+    async def _within(self, call: Call, method: str, arguments: tuple[Any, ...]) -> Any:
+        before = _CALL.set(call)
+        try:
+            asked: Awaitable[Any] = getattr(self.sdk, method)(*arguments)
+            return await asked
+        finally:
+            _CALL.reset(before)
+
+    # --- what ccxt sends through --------------------------------------------------------------------------------------
+
+    def now_ms(self) -> int:
+        """The order's own stamp; where something is signed one later than every one before; else just the time."""
+        call = _CALL.get(None)
+        if call is not None and call.stamp_ms is not None:
+            return call.stamp_ms
+        if self._pending is not None or (call is not None and call.kind is not Kind.READ):
+            return self.venue_clock.stamp_ms()
+        return int(self.venue_clock.now() * 1000)
+
+    def allowed(self, params: Any) -> Any:
+        """Parameters as they may be signed: without marks, and without what this call leaves out."""
+        kept = ccxt_marks.without(params or {})
+        call = _CALL.get()
+        if call.leaves_out and isinstance(kept, dict):
+            return {name: value for name, value in kept.items() if name not in call.leaves_out}
+        return kept
+
+    async def take_room(self, cost: Any) -> Lease:
+        """Room for the next request of the present call; stamps are then strictly increasing until it is sent."""
+        call = _CALL.get()
+        lease, call.lease = call.lease, None
+        if lease is None:
+            lease = await self.room(call.kind, call.priority, cost)
+        self._pending = lease
+        return lease
+
+    def give_back(self, lease: Lease) -> None:
+        """The request of this room is over; it may not have been sent at all."""
+        if self._pending is lease:
+            self._pending = None
+        lease.done()
+
+    def rest(self, rests_s: float | None) -> None:
+        """The exchange refused for the rate: nobody at this address asks for a while."""
+        until = self.wiring.clock.monotonic() + (rests_s or RESTS_S)
+        self.wiring.shared.window("this address", *self._requests).close(until)
+
+    async def room(self, kind: Kind, priority: Priority, cost: Any = 1) -> Lease:
+        """Raises `Unavailable` where there is none within the deadline."""
+        wiring = self.wiring
+        limit, span_s = self._requests
+        windows = [wiring.shared.window("this address", limit, span_s)]
+        if kind in (Kind.ORDER, Kind.SETTING):
+            windows.insert(0, self._orders)
+        if priority is not Priority.REDUCTION:
+            windows.append(wiring.shared.window("this address, reductions apart", max(limit * 9 // 10, 1), span_s))
+        weight = min(max(int(float(cost)), 1), max(limit * 9 // 10, 1)) if not self.facts.proven else 1
+        return await wiring.shared.budget.acquire(windows, priority, wiring.owner, wiring.deadline_s, weight)
+
+    async def send(self, url: str, method: str, headers: Any, body: Any) -> Response:
+        """Sends what ccxt signed, if the present call may send it. Raises `Unprepared`, `Rehearsed`, or transport's."""
+        self._pending = None
+        call, wiring = _CALL.get(), self.wiring
+        request = self._request(url, method, headers, body)
+        self._allow(call, request)
+        call.sent_at = wiring.clock.time()
+        response = await wiring.transport.send(request)
+        call.received_at = response.received_at or wiring.clock.time()
+        if response.status in SHUT_OUT:
+            self.rest(pause_s(response.headers.get("retry-after")))
+        return Response(
+            response.status,
+            response.headers,
+            without_secrets(response.body, self.keys.values()),
+            response.received_at,
+            response.elapsed_s,
+        )
+
+    def _request(self, url: str, method: str, headers: Any, body: Any) -> Request:
+        if not isinstance(body, str | bytes | None):
+            raise Unprepared("ccxt sends a form here, which the engine does not")
+        text = body.decode(errors="replace") if isinstance(body, bytes) else body
+        if (name := ccxt_marks.found(url, text, self._marks)) is not None:
+            raise Unprepared(f"ccxt marks its requests for somebody else here ({name}), which the engine never sends")
+        kept = {name: str(value) for name, value in (headers or {}).items()}
+        kept = {name: value for name, value in kept.items() if not ccxt_marks.is_header(name, value)}
+        return Request(method, url, kept, (text or "").encode(), self.wiring.deadline_s)
+
+    def _allow(self, call: Call, request: Request) -> None:
+        if call.kind in (Kind.READ, Kind.SETTING):
+            return
+        is_order = call.client_id in request.url or call.client_id.encode() in request.body
+        if call.order is not None:
+            raise Unprepared("ccxt wants to send something after the order")
+        if is_order:
+            call.order = request
+            if call.kind is Kind.REHEARSAL:
+                raise Rehearsed
+            return
+        call.before += 1
+        if call.kind is Kind.ORDER or request.method != "GET":
+            raise Unprepared("ccxt wants to send something else before the order")
+
+    # --- errors -------------------------------------------------------------------------------------------------------
+
+    def place(self, method: str) -> str:
+        return f"{self.exchange} {method}"
+
+    def seen(self, error: Exception) -> _Error:
+        """An exception without our secrets."""
+        kinds = tuple(kind.__name__ for kind in type(error).__mro__ if kind is not object)
+        words = without_secrets(str(error).encode(), self.keys.values()).decode(errors="replace")
+        return _Error(kinds, getattr(error, "exact_code", ""), words)
+
+    def _of_read(self, method: str, error: Exception) -> EngineError:
+        if isinstance(error, TransportError):
+            return Unavailable(f"{self.exchange} did not answer ({error}); what was asked stays unknown")
+        if isinstance(error, Unprepared):
+            return Unavailable(f"{self.place(method)}: {error}")
+        seen = self.seen(error)
+        return ccxt_errors.of_read(seen.kinds, seen.code, seen.words, self.place(method))
+
+
+def stated_limit(rate_limit_ms: float) -> Limit:
+    """A cautious share of the rate ccxt states (milliseconds from one request to the next)."""
+    per_s = min(RATE_SHARE * 1000 / float(rate_limit_ms), MAX_PER_S)
+    span_s = max(SPAN_S, 2 / per_s)
+    return max(int(per_s * span_s), 1), span_s

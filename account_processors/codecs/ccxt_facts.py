@@ -1,0 +1,213 @@
+"""What ccxt's unified methods do not say about an exchange, as data.
+
+Exchanges that are `proven` run the contract suite against a simulated venue; what stands here of them is checked by it.
+For all others nearly everything is read from what ccxt states of itself (`has`, `features`, `requiredCredentials`,
+`rateLimit`), and where it states nothing the cautious side is taken: nobody knows after how long an unseen order can no
+longer land, so that an order which is nowhere proves nothing, and the engine waits for `./run resolve`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+from core.domain import LeverageScope, MarginMode, MarginModeScope, OrderKind, PlaceOrder, TimeInForce, plain
+
+Limit = tuple[int, float]
+"""So many in so many seconds."""
+Words = Mapping[str, Any]
+ALL = 10**9
+"""The list is documented to be whole."""
+
+
+class Lookup(StrEnum):
+    """How one of our orders is found by our id."""
+
+    BY_ID = "by_id"
+    """`fetchOrder` takes our id; the lists follow where it finds nothing."""
+    LISTS = "lists"
+    """The lists of orders show our ids."""
+
+
+class Balance(StrEnum):
+    """What `fetchBalance` calls the total of the settlement currency."""
+
+    EQUITY = "equity"
+    """Unrealized profit included."""
+    WALLET = "wallet"
+    """Without it."""
+    UNSTATED = "unstated"
+    """Nobody says: taken for the one that gives less."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """None: as `has` and `features` say. `validity_s` holds only for a proven exchange."""
+
+    proven: bool = False
+    options: Words = field(default_factory=dict)
+    """ccxt's own settings for this exchange."""
+    markets: str = "fetch_markets"
+    """Lists the contracts; another method of ccxt's where the unified one asks for spot markets, too."""
+    ioc_type: str | int = "limit"
+    """The `type` of a limit order that takes what is there and rests never, beside `timeInForce: IOC`."""
+    ioc_words: Words = field(default_factory=lambda: {"timeInForce": "IOC"})
+    leverage: LeverageScope | None = None
+    cross_leverage: LeverageScope | None = None
+    leverage_in_place: bool = True
+    margin_mode: MarginModeScope | None = None
+    order_says_margin_mode: bool = False
+    order_says_leverage: bool = False
+    position_says: bool = True
+    """A position's leverage and margin mode are the settings they look like."""
+    leverage_of_margin: bool = False
+    """A position's leverage is its value over its initial margin; what is called leverage there is something else."""
+    own_sides: Mapping[str, str] = field(default_factory=dict)
+    """What the exchange calls sides in its own rows, where ccxt does not say all of them right."""
+    lookup: Lookup = Lookup.LISTS
+    filter_by: str = ""
+    """Parameter with which the lists of orders show one order only, by our id."""
+    client_id_prefix: str = ""
+    client_id_hex_digits: int = 32
+    validity_s: float = 60.0
+    balance: Balance = Balance.UNSTATED
+    balance_words: Words = field(default_factory=dict)
+    requests: Limit | None = None
+    """Of one address."""
+    orders: Limit = (2, 1.0)
+    """Of one account: orders, cancels and settings."""
+    not_proof: frozenset[str] = frozenset()
+    """Codes ccxt takes for a refusal, after which the order may stand all the same."""
+    page: int = 100
+    """Rows that are asked for at once; a list with as many may go on."""
+    positions_page: int = 200
+    """So many positions may not be all."""
+
+
+CAUTIOUS = Facts()
+
+KNOWN: Mapping[str, Facts] = {
+    "gate": Facts(client_id_hex_digits=28),
+    "hyperliquid": Facts(client_id_prefix="0x"),
+    "krakenfutures": Facts(ioc_words={"timeInForce": "ioc"}),
+    "bybit": Facts(
+        proven=True,
+        margin_mode=MarginModeScope.ACCOUNT,
+        position_says=False,
+        filter_by="orderLinkId",
+        validity_s=5.0,
+        balance=Balance.WALLET,
+        requests=(500, 5.0),
+        orders=(8, 1.0),
+        not_proof=frozenset({"110072", "10016", "10000", "170210"}),
+        page=50,
+    ),
+    "blofin": Facts(
+        proven=True,
+        ioc_type="ioc",
+        margin_mode=MarginModeScope.ACCOUNT,
+        order_says_margin_mode=True,
+        validity_s=60.0,
+        balance=Balance.EQUITY,
+        requests=(400, 60.0),
+        orders=(9, 10.0),
+        not_proof=frozenset({"102002", "150003", "152407", "500", "103013", "1", "2"}),
+        positions_page=ALL,
+    ),
+    "kucoinfutures": Facts(
+        proven=True,
+        options={"uta": False},
+        leverage=LeverageScope.PER_ORDER,
+        cross_leverage=LeverageScope.PER_SYMBOL,
+        leverage_in_place=False,
+        margin_mode=MarginModeScope.SYMBOL,
+        order_says_margin_mode=True,
+        order_says_leverage=True,
+        leverage_of_margin=True,
+        lookup=Lookup.BY_ID,
+        validity_s=10.0,
+        balance=Balance.EQUITY,
+        requests=(300, 30.0),
+        orders=(10, 1.0),
+        not_proof=frozenset({"300018"}),
+        page=50,
+        positions_page=ALL,
+    ),
+    "mexc": Facts(
+        proven=True,
+        markets="fetch_swap_markets",
+        ioc_type=3,
+        ioc_words={},
+        leverage=LeverageScope.PER_ORDER,
+        leverage_in_place=False,
+        margin_mode=MarginModeScope.ORDER,
+        order_says_margin_mode=True,
+        order_says_leverage=True,
+        own_sides={"1": "buy", "2": "buy", "3": "sell", "4": "sell"},
+        validity_s=10.0,
+        balance=Balance.EQUITY,
+        requests=(18, 2.0),
+        orders=(4, 2.0),
+        not_proof=frozenset({"500", "501", "603", "9999"}),
+        positions_page=ALL,
+    ),
+}
+"""What stands here of a proven exchange is checked by the contract suite. `requests` and `orders` stay below the
+published limits, some of which count weights that ccxt's unified methods do not show."""
+
+
+def facts_of(exchange: str) -> Facts:
+    return KNOWN.get(exchange, CAUTIOUS)
+
+
+def resolved(facts: Facts, has: Callable[[str], bool], feature: Callable[[str, str], Any]) -> Facts:
+    """With everything that `has` and `feature(method, name)` tell of this exchange filled in."""
+    if facts.proven:
+        return replace(facts, leverage=facts.leverage or LeverageScope.PER_SYMBOL)
+    on_order = feature("createOrder", "marginMode") is True
+    per_order = not has("setLeverage") and feature("createOrder", "leverage") is True
+    settable = MarginModeScope.SYMBOL if has("setMarginMode") else MarginModeScope.ACCOUNT
+    return replace(
+        facts,
+        leverage=LeverageScope.PER_ORDER if per_order else LeverageScope.PER_SYMBOL,
+        margin_mode=MarginModeScope.ORDER if on_order else settable,
+        order_says_margin_mode=on_order,
+        order_says_leverage=per_order,
+    )
+
+
+def order_type(facts: Facts, order: PlaceOrder) -> str | int:
+    """The `type` of an order in ccxt's words."""
+    if order.kind is OrderKind.MARKET:
+        return "market"
+    return facts.ioc_type if order.tif is TimeInForce.IOC else "limit"
+
+
+def order_words(facts: Facts, order: PlaceOrder, client_id: str) -> dict[str, Any]:
+    """The `params` of an order. Leverage goes along only with what opens."""
+    words: dict[str, Any] = {"clientOrderId": client_id}
+    if order.kind is OrderKind.LIMIT and order.tif is TimeInForce.IOC:
+        words |= facts.ioc_words
+    if order.reduce_only:
+        words["reduceOnly"] = True
+    if facts.order_says_margin_mode:
+        words["marginMode"] = order.margin_mode.value
+    if facts.order_says_leverage and order.leverage is not None and leverage_goes_along(facts, order):
+        words["leverage"] = whole(plain(order.leverage))
+    return words
+
+
+def left_out_words(facts: Facts, words: Words) -> frozenset[str]:
+    """What ccxt would add to an order by itself and must not: a leverage nobody chose."""
+    return frozenset({"leverage"} if facts.order_says_leverage and "leverage" not in words else ())
+
+
+def leverage_goes_along(facts: Facts, order: PlaceOrder) -> bool:
+    return order.margin_mode is MarginMode.ISOLATED or facts.cross_leverage is None
+
+
+def whole(text: str) -> int | str:
+    """A whole number as one: exchanges that want a number take no text for it."""
+    return int(text) if text.isdigit() else text

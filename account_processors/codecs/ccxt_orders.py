@@ -1,0 +1,108 @@
+"""ccxt's unified orders and trades as domain values, and how our own are told from others'."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+from account_processors.codecs.ccxt_facts import Facts
+from account_processors.codecs.orders import Execution, OrderRow
+from account_processors.codecs.wire import Malformed, Row, epoch_s, number, number_or_none, positive, table, text
+from core.domain import ZERO, ClientId, Fill, Side, Symbol
+
+FINAL = frozenset({"closed", "canceled", "cancelled", "expired", "rejected"})
+SIDES = {"buy": Side.BUY, "sell": Side.SELL}
+NAMED = (
+    "orderLinkId",
+    "clientOid",
+    "clientOrderId",
+    "externalOid",
+    "clOrdId",
+    "clOrdID",
+    "cloid",
+    "client_oid",
+    "client_order_id",
+    "cliOrdId",
+    "clientOrderID",
+)
+"""What exchanges call a client's id in their own rows."""
+GATE_PREFIX = "t-"
+"""Gate wants it before a client's id, and ccxt adds it."""
+
+
+def ours(given: object, client_id: str) -> bool:
+    """Whether an id the exchange shows is `client_id`, perhaps behind a prefix of the exchange's own."""
+    return isinstance(given, str) and bool(client_id) and given.endswith(client_id)
+
+
+def named(row: Row) -> str | None:
+    """Our id in a unified row or the exchange's own inside it; '' where that is there and empty; None: not told."""
+    if isinstance(given := row.get("clientOrderId"), str) and given:
+        return given.removeprefix(GATE_PREFIX)
+    info = row.get("info")
+    if not isinstance(info, dict):
+        return None
+    told = [info[name] for name in NAMED if name in info]
+    return str(told[0] or "") if told else None
+
+
+def _side(row: Row, own_sides: Mapping[str, str]) -> Side | None:
+    """ccxt's word for it, or what the exchange's own means where `own_sides` says so."""
+    info = row.get("info")
+    own = own_sides.get(str(info.get("side"))) if own_sides and isinstance(info, dict) else None
+    return SIDES.get(own or ("" if own_sides else str(row.get("side"))))
+
+
+def order_row(row: Row, symbols: Mapping[str, Symbol], facts: Facts, mine: ClientId | None = None) -> OrderRow:
+    """`symbols`: canonical by ccxt's. `mine`: the id it was asked for by. Raises `Malformed` where it is not told
+    what became of the order."""
+    status, side = row.get("status"), _side(row, facts.own_sides)
+    name = text(row, "symbol")
+    if side is None or name not in symbols or status not in FINAL | {"open"}:
+        raise Malformed(f"order {row.get('id')}: side {row.get('side')!r}, status {status!r} in {name[:40]!r}")
+    amount, filled = number(row, "amount"), number_or_none(row, "filled")
+    if filled is None and status == "rejected":
+        filled = ZERO
+    if filled is None:
+        raise Malformed(f"order {row.get('id')}: how much of it is filled")
+    shown = named(row)
+    return OrderRow(
+        order_id=text(row, "id"),
+        client_id=mine if mine is not None and ours(shown, mine) else ClientId(shown) if shown else None,
+        symbol=symbols[name],
+        side=side,
+        contracts=abs(amount),
+        filled=abs(filled),
+        final=status != "open",
+        rejected=status == "rejected" and filled == 0,
+        reduce_only=row.get("reduceOnly") is True,
+        average_price=number_or_none(row, "average") or None,
+        code=None,
+    )
+
+
+def execution(row: Row, symbols: Mapping[str, Symbol], facts: Facts, owner: ClientId | None) -> Execution:
+    """A unified trade as a fill of `owner`'s order. Raises `Malformed`."""
+    side, name = _side(row, facts.own_sides), text(row, "symbol")
+    if side is None or name not in symbols:
+        raise Malformed(f"execution {row.get('id')} in {name[:40]!r} without a side we know")
+    fill = Fill(
+        symbol=symbols[name],
+        contracts=abs(number(row, "amount")) * side.sign,
+        price=positive(row, "price"),
+        fee=_fee(row),
+        time=epoch_s(row, "timestamp"),
+        exec_id=text(row, "id"),
+        client_id=owner,
+    )
+    return Execution(str(row.get("order") or ""), fill)
+
+
+def _fee(row: Row) -> Decimal:
+    fee = row.get("fee")
+    return (number_or_none(table(fee, "fee"), "cost") or ZERO) if fee else ZERO
+
+
+def order_ids(rows: Iterable[Row]) -> dict[str, str]:
+    """Order id -> client id ('' where it has none) of every row that tells."""
+    return {str(row["id"]): shown for row in rows if row.get("id") and (shown := named(row)) is not None}

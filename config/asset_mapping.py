@@ -260,7 +260,7 @@ def _act(args: argparse.Namespace, home: Home, output: Output, person: Person) -
     if args.check is not None:
         return check_accounts(home, args.check, output)
     opened = open_json(home.asset_mapping, files)
-    if args.validate and not args.given:
+    if args.validate and not (args.given or args.set or args.remove):
         return _validate(home, opened, output)
     present = present_in(opened, output)
     if args.show:
@@ -282,7 +282,7 @@ def _act(args: argparse.Namespace, home: Home, output: Output, person: Person) -
     return code
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, person: Person | None = None) -> int:
     parser = common_parser("asset_mapping", "Which of the engine's symbols a source's own symbols mean.", EXAMPLES)
     parser.add_argument("--set", action="append", default=[], metavar="SOURCE:OWN=TARGET", help="map a symbol")
     parser.add_argument("--remove", action="append", default=[], metavar="SOURCE:OWN", help="remove a mapping")
@@ -290,7 +290,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     one_way(parser, args, {"--from": args.given, "--set or --remove": args.set or args.remove})
     home = home_of(parser, args.home)
     output = Output(home.asset_mapping, args.json)
-    return guarded(output, lambda: _act(args, home, output, Terminal()))
+    return guarded(output, lambda: _act(args, home, output, person or Terminal()))
 
 
 if __name__ == "__main__":

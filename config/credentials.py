@@ -167,7 +167,7 @@ def _act(args: argparse.Namespace, home: Home, output: Output, person: Person) -
     if args.show:
         show(present, reader, output)
         return DONE
-    if args.validate and not args.given:
+    if args.validate and not (args.given or args.set or args.remove):
         if opened.raw is None:
             raise ConfigError("credentials.json", "does not exist; make it with python3 config/credentials.py")
         return validate(present, reader, output)
@@ -179,7 +179,7 @@ def _act(args: argparse.Namespace, home: Home, output: Output, person: Person) -
     return code
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, person: Person | None = None) -> int:
     parser = common_parser("credentials", "Keys of the sources and venues, kept in credentials.json (0600).", EXAMPLES)
     parser.add_argument(
         "--set",
@@ -193,7 +193,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     one_way(parser, args, {"--from": args.given, "--set or --remove": args.set or args.remove})
     home = home_of(parser, args.home)
     output = Output(home.credentials, args.json)
-    return guarded(output, lambda: _act(args, home, output, Terminal()))
+    return guarded(output, lambda: _act(args, home, output, person or Terminal()))
 
 
 if __name__ == "__main__":

@@ -74,7 +74,8 @@ class Terminal:
                 data = self._keyed_line()
             finally:
                 if hidden:
-                    self._put("\n")
+                    with contextlib.suppress(OSError):
+                        self._put("\n")
             more = not ahead and self._waiting(PASTE_S)
             if more:
                 termios.tcflush(self._keyboard, termios.TCIFLUSH)
@@ -84,7 +85,10 @@ class Terminal:
         data = b""
         while not data.endswith(b"\n"):
             # A terminal hands over one line a time, or what stands before Ctrl-D; nothing before it is the end.
-            chunk = os.read(self._keyboard, READ_BYTES)
+            try:
+                chunk = os.read(self._keyboard, READ_BYTES)
+            except OSError:
+                raise Ended from None  # the terminal is gone
             if not chunk:
                 raise Ended
             data = (data + chunk)[-READ_BYTES:]
@@ -101,7 +105,8 @@ class Terminal:
         try:
             yield
         finally:
-            termios.tcsetattr(self._keyboard, termios.TCSADRAIN, before)
+            with contextlib.suppress(termios.error):  # a terminal that is gone has no echo to come back
+                termios.tcsetattr(self._keyboard, termios.TCSADRAIN, before)
 
     # --- a pipe -------------------------------------------------------------------------------------------------------
 

@@ -160,14 +160,10 @@ def guarded(output: Output, act: Callable[[], int]) -> int:
             return output.end(act())
     except KeyboardInterrupt:
         words = f"Interrupted. {f'{output.path} was written before.' if output.changed else UNCHANGED}"
-        output.say(f"\n{words}")
-        output.problems.append(words)
-        return output.end(INTERRUPTED)
+        return _left(output, words, "", INTERRUPTED)
     except Ended:
         words = f"The input ended before the questions did. {UNCHANGED}"
-        output.say(f"\n{words} Without a terminal, see --help: --from FILE and other flags.")
-        output.problems.append(words)
-        return output.end(NOT_DONE)
+        return _left(output, words, " Without a terminal, see --help: --from FILE and other flags.", NOT_DONE)
     except BrokenPipeError:
         # Whoever read our output has left; nothing may be written to it while Python shuts down either.
         with contextlib.suppress(OSError):
@@ -177,6 +173,15 @@ def guarded(output: Output, act: Callable[[], int]) -> int:
         return output.end(refused(output, [f"{error.filename or output.path}: {error.strerror or error}; mend that"]))
     except EngineError as error:
         return output.end(refused(output, [error]))
+
+
+def _left(output: Output, words: str, more: str, code: int) -> int:
+    """The last words to somebody who left, and maybe took the terminal along."""
+    with contextlib.suppress(OSError):
+        output.say(f"\n{words}{more}")
+        output.problems.append(words)
+        output.end(code)
+    return code
 
 
 @contextlib.contextmanager
@@ -233,8 +238,8 @@ def one_way(parser: argparse.ArgumentParser, args: argparse.Namespace, edits: Ma
     looks = {"--show": args.show, "--check": args.check is not None}
     asked = [name for name, value in (looks | dict(edits)).items() if value]
     asked += ["--validate"] if args.validate else []
-    alone = [name for name in asked if name in looks]
-    if (alone and len(asked) > 1) or ("--from" in asked and len(set(asked) - {"--validate"}) > 1):
+    # Validating goes with one edit, which it then only tries; nothing else goes together.
+    if len(asked) > 1 and not (len(asked) == 2 and asked[1] == "--validate" and asked[0] in edits):
         parser.error(f"{' and '.join(asked)} ask for different things; give one of them. {UNCHANGED}")
     if args.json and not asked:
         parser.error(f"--json asks nothing: say with --show, --validate, --check or --from what to do. {UNCHANGED}")

@@ -158,9 +158,8 @@ def edited(present: Sequence[Entry], args: argparse.Namespace, highest: Decimal)
         if all(entry["symbol"] != args.remove for entry in present):
             known = [entry["symbol"] for entry in present]
             near = nearest(args.remove, known)
-            raise ConfigError(
-                f"--remove {args.remove}", f"has no weights; {f'did you mean {near}?' if near else listed(known)}"
-            )
+            hint = f"did you mean {near}?" if near else f"these have: {listed(known)}"
+            raise ConfigError(f"--remove {args.remove}", f"has no weights; {hint}")
         return [entry for entry in present if entry["symbol"] != args.remove]
     flag = f"--symbol {args.symbol}"
     try:
@@ -217,7 +216,7 @@ def _act(args: argparse.Namespace, home: Home, output: Output, person: Person) -
         return check_accounts(home, args.check, output)
     opened = open_json(home.signal_weights, RealFileOps())
     fits = around(home, output)
-    if args.validate and not args.given:
+    if args.validate and not (args.given or args.symbol or args.remove):
         return _validate(home, opened, fits, output)
     present = present_in(opened, output)
     if args.show:
@@ -249,7 +248,7 @@ def _converse(person: Person, present: list[Entry], fits: Around, output: Output
     return Talk(person, fits.highest).entries(pairs, present)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, person: Person | None = None) -> int:
     parser = common_parser("signal_weights", "How much say each source has in each symbol, and its leverage.", EXAMPLES)
     parser.add_argument("--symbol", metavar="SYMBOL", help="the symbol that --leverage and --weight are for")
     parser.add_argument("--leverage", metavar="L", help="1 to max_leverage (20 unless engine_config says otherwise)")
@@ -263,7 +262,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     one_way(parser, args, {"--from": args.given, "--symbol": args.symbol, "--remove": args.remove})
     home = home_of(parser, args.home)
     output = Output(home.signal_weights, args.json)
-    return guarded(output, lambda: _act(args, home, output, Terminal()))
+    return guarded(output, lambda: _act(args, home, output, person or Terminal()))
 
 
 if __name__ == "__main__":

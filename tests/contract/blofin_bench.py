@@ -65,6 +65,9 @@ BENCH = VenueBench(
         ("reject_code", "152405"),
         ("reject_code", "152407"),
     ),
+    price_requests=(2, 2, 2),
+    absent_after=tuple(f"GET /api/v1/trade/{name}" for name in ("order-detail", "orders-pending", "orders-history")),
+    rests_s=10.0,
     ban=Ban("403", 300.0),
 )
 

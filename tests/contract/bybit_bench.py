@@ -49,6 +49,9 @@ BENCH = VenueBench(
         ("reject_code", "10006"),
         ("reject_code", "10002"),
     ),
+    price_requests=(1, 2, 1),
+    absent_after=("GET /v5/order/realtime", "GET /v5/order/history", "GET /v5/execution/list"),
+    rests_s=1.0,
     ban=Ban("403", 600.0),
 )
 

@@ -61,6 +61,9 @@ BENCH = VenueBench(
         ("reject_code", "429000"),
         ("reject_code", "400002"),
     ),
+    price_requests=(1, 2, 1),
+    absent_after=("GET /api/v1/orders/byClientOid", "GET /api/v1/orders", "GET /api/v1/orders"),
+    rests_s=30.0,
     ban=Ban("403", 30.0),
     open_orders=61,
 )

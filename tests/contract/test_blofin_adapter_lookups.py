@@ -1,4 +1,4 @@
-"""The BloFin adapter against the simulated venue: what became of orders, and whose executions are."""
+"""How the BloFin adapter looks orders up, which no other venue does so; the rest is in the suite."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from core.domain import MarginMode, OrderKind, OrderStatus, PlaceOrder, Side, Ti
 from core.errors import Ambiguous
 from simulator.facades.blofin import BloFinFacade
 from tests.contract.blofin_bench import BTC, Bench, order, run
+from tests.contract.suite.benches import BOTH
 
 D = Decimal
-BOTH = pytest.mark.parametrize("where", ["memory", "http"])
 RESTING = PlaceOrder(
     BTC, Side.BUY, D("10"), OrderKind.LIMIT, D("49500"), TimeInForce.GTC, False, None, MarginMode.CROSS
 )
@@ -85,23 +85,6 @@ def test_a_list_from_before_an_order_says_nothing_of_it(answered_late: bool) -> 
     run("memory", scenario, rtt_s=0.08)
 
 
-@BOTH
-def test_resting_orders_are_listed_found_open_and_cancelled(where: str) -> None:
-    async def scenario(bench: Bench) -> None:
-        mine = bench.next_id()
-        await bench.place(RESTING, mine)
-        (listed,) = await bench.adapter.open_orders()
-        assert (listed.symbol, listed.side, listed.contracts, listed.client_id) == (BTC, Side.BUY, D(10), mine)
-        found = await bench.adapter.find(BTC, mine)
-        assert found is not None
-        assert (found.status, found.final, found.filled) == (OrderStatus.OPEN, False, D(0))
-        for _ in range(2):  # the second finds nothing left to cancel
-            await bench.adapter.cancel(BTC, mine)
-        assert await bench.adapter.open_orders() == ()
-
-    run(where, scenario)
-
-
 def test_an_order_that_was_cancelled_is_final_with_nothing_filled() -> None:
     async def scenario(bench: Bench) -> None:
         mine = bench.next_id()
@@ -112,39 +95,5 @@ def test_an_order_that_was_cancelled_is_final_with_nothing_filled() -> None:
             found = await bench.adapter.find(BTC, mine)
             assert found is not None
             assert (found.status, found.filled) == (OrderStatus.DONE, D(0))
-
-    run("memory", scenario)
-
-
-@BOTH
-def test_what_others_did_to_the_account_is_told_apart(where: str) -> None:
-    async def scenario(bench: Bench) -> None:
-        since = bench.clock.time() - 1
-        bench.foreign(BTC, "0.5")
-        bench.foreign(BTC, "0.3", "adl")
-        bench.foreign(BTC, "0", "liquidation")
-        fills = (await bench.adapter.history(since)).fills
-        assert [(fill.kind, fill.contracts, fill.client_id) for fill in fills] == [
-            ("trade", D(500), None),
-            ("adl", D(-200), None),
-            ("liquidation", D(-300), None),
-        ]
-        assert len({fill.exec_id for fill in fills}) == 3
-
-    run(where, scenario)
-
-
-def test_after_a_restart_orders_and_executions_are_still_ours() -> None:
-    async def scenario(bench: Bench) -> None:
-        first, second = bench.next_id(), bench.next_id()
-        await bench.place(order("5"), first)
-        bench.foreign(BTC, "0.006")
-        await bench.place(RESTING, second)
-        await asyncio.sleep(2)
-        restarted = bench.another("main")
-        fills = (await restarted.history(bench.clock.time() - 60)).fills
-        assert [(fill.contracts, fill.client_id) for fill in fills] == [(D(5), first), (D(1), None)]
-        await restarted.cancel(BTC, second)
-        assert await restarted.open_orders() == ()
 
     run("memory", scenario)

@@ -1,4 +1,4 @@
-"""The Bybit adapter's private stream against the simulated venue: it says what the reads say, and only sooner."""
+"""What of the Bybit adapter's private stream no other venue has; the rest is in the suite."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from decimal import Decimal
 
 import pytest
 
-from core.domain import MarginMode, OrderStatus, Scope, Side
+from core.domain import MarginMode, OrderStatus, Scope
 from core.errors import Denied
 from tests.contract.bybit_bench import BTC, ETH, Bench, order, run
-from tests.contract.bybit_streams import DOWN, EQUITY, FILL, ORDER, POSITION, PRIVATE, PUBLIC, UP, followed, streaming
+from tests.contract.bybit_streams import EQUITY, FILL, ORDER, POSITION, connections, counts, followed
+from tests.contract.suite.benches import BOTH
 
 D = Decimal
-BOTH = pytest.mark.parametrize("where", ["memory", "http"])
 
 
 @BOTH
@@ -44,25 +44,7 @@ def test_an_order_is_told_as_the_reads_tell_it(where: str) -> None:
             assert equity.equity is not None
             assert equity.equity.value == (await sut.adapter.equity()).value
             assert all(abs(one.at - bench.clock.time()) < 5 for one in sut.got)
-            assert sut.counts() == (0, 0, 0)
-
-    run(where, scenario)
-
-
-@BOTH
-def test_long_flip_and_exit(where: str) -> None:
-    async def scenario(bench: Bench) -> None:
-        async with followed(bench) as sut:
-            await sut.until_up()
-            steps = [("0.012", Side.BUY), ("0.012", Side.SELL), ("0.007", Side.SELL), ("0.007", Side.BUY)]
-            for size, side in steps:
-                await bench.place(order(size, side))
-            await sut.until(lambda: len(sut.of(POSITION)) == 4)
-            held = [one.position.contracts for one in sut.of(POSITION) if one.position is not None]
-            assert held == [D("0.012"), D(0), D("-0.007"), D(0)]
-            fills = [one.fill.contracts for one in sut.of(FILL) if one.fill is not None]
-            assert fills == [D("0.012"), D("-0.012"), D("-0.007"), D("0.007")]
-            assert sut.counts() == (0, 0, 0)
+            assert counts(sut) == (0, 0, 0)
 
     run(where, scenario)
 
@@ -119,33 +101,6 @@ def test_a_changed_leverage_is_told(where: str) -> None:
     run(where, scenario)
 
 
-@BOTH
-def test_every_account_hears_of_itself_alone(where: str) -> None:
-    async def scenario(bench: Bench) -> None:
-        async with followed(bench, "second") as other, followed(bench) as sut:
-            await asyncio.gather(sut.until_up(), other.until_up())
-            await bench.place(order("0.012"))
-            await sut.until(lambda: bool(sut.of(EQUITY)))
-            assert other.kinds() == [UP]
-            assert sut.connections() == 2
-
-    run(where, scenario)
-
-
-@BOTH
-def test_a_wrong_key_or_secret_is_denied_and_quotes_nothing(where: str) -> None:
-    async def scenario(bench: Bench) -> None:
-        for changed in ({"api_key": "canary-wrong-key"}, {"api_secret": "canary-wrong"}):
-            async with followed(bench, changed=changed) as sut:
-                await sut.until(lambda: sut.ended is not None)
-                assert isinstance(sut.ended, Denied)
-                assert "check that" in str(sut.ended)
-                assert "canary" not in f"{sut.ended!r} {sut.got!r}"
-                assert sut.kinds() == []
-
-    run(where, scenario)
-
-
 def test_a_refused_login_is_not_repeated_in_haste() -> None:
     async def scenario(bench: Bench) -> None:
         async with followed(bench, changed={"api_secret": "wrong"}) as sut:
@@ -156,7 +111,7 @@ def test_a_refused_login_is_not_repeated_in_haste() -> None:
                 async with asyncio.timeout(100):
                     await sut.follow()
             assert bench.clock.monotonic() - began_s > 9 * 48
-            assert sut.connections() == 11
+            assert connections(sut) == 11
 
     run("memory", scenario)
 
@@ -187,22 +142,6 @@ def test_a_position_in_hedge_mode_is_denied(where: str) -> None:
 
 
 @BOTH
-@pytest.mark.parametrize("offset_ms", [-60_000, 60_000])
-def test_logins_and_fills_are_in_the_venues_time(where: str, offset_ms: int) -> None:
-    async def scenario(bench: Bench) -> None:
-        bench.admin.clock({"venue": "bybit", "offset_ms": offset_ms})
-        async with followed(bench) as sut:
-            await sut.until_up()
-            await bench.place(order("0.012"))
-            await sut.until(lambda: bool(sut.of(FILL)))
-            (fill,) = (one.fill for one in sut.of(FILL))
-            assert fill is not None
-            assert abs(fill.time - bench.clock.time()) < 5
-
-    run(where, scenario)
-
-
-@BOTH
 def test_a_venue_whose_clock_is_set_is_heard_again(where: str) -> None:
     async def scenario(bench: Bench) -> None:
         async with followed(bench) as sut:
@@ -217,48 +156,6 @@ def test_a_venue_whose_clock_is_set_is_heard_again(where: str) -> None:
     run(where, scenario)
 
 
-def test_a_quiet_stream_stays_up_for_hours() -> None:
-    async def scenario(bench: Bench) -> None:
-        async with followed(bench) as sut:
-            await asyncio.sleep(6 * 3600)
-            assert sut.kinds() == [UP]
-            assert sut.connections() == 1
-
-    run("memory", scenario)
-
-
-def test_leaving_leaves_nothing_behind() -> None:
-    async def scenario(bench: Bench) -> None:
-        before = asyncio.all_tasks()
-        async with followed(bench) as sut:
-            await sut.until_up()
-            await sut.adapter.prices([BTC])
-            await asyncio.sleep(1)
-            assert sut.connections(PUBLIC) == 1
-        assert asyncio.all_tasks() == before
-
-    run("memory", scenario)
-
-
-def test_who_takes_no_events_loses_the_stream_and_gets_it_back() -> None:
-    async def scenario(bench: Bench) -> None:
-        sut = streaming(bench)
-        events = sut.adapter.events()
-        assert (await anext(events)).kind is UP
-        for n in range(500):
-            bench.foreign(BTC, str(D(n + 1) / 1000))
-            await asyncio.sleep(0.01)
-        await asyncio.sleep(5)
-        assert (await anext(events)).kind is DOWN
-        assert (await anext(events)).kind is UP
-        bench.foreign(BTC, "1")
-        assert {(await anext(events)).kind for _ in range(3)} == {FILL, POSITION, EQUITY}
-        assert sut.connections(PRIVATE) == 2
-        await events.aclose()  # type: ignore[attr-defined]  # the adapter's iterator is a generator
-
-    run("memory", scenario)
-
-
 def test_without_reads_there_is_no_stream() -> None:
     async def scenario(bench: Bench) -> None:
         bench.fault("status", "instruments", 503, count=3)
@@ -266,6 +163,6 @@ def test_without_reads_there_is_no_stream() -> None:
             await sut.until_up()
             assert len(sut.why()) == 1
             assert "503" in sut.why()[0]
-            assert sut.connections() == 1
+            assert connections(sut) == 1
 
     run("memory", scenario)

@@ -1,4 +1,4 @@
-"""The Bybit adapter's streams when the venue or the way to it fails: noticed, told, mended, and never in haste."""
+"""What of Bybit's streams no other venue has, when the venue or the way to it fails; the rest is in the suite."""
 
 from __future__ import annotations
 
@@ -8,12 +8,22 @@ from decimal import Decimal
 
 import pytest
 
-from core.domain import VenueEventKind
 from tests.contract.bybit_bench import BTC, Bench, order, run
-from tests.contract.bybit_streams import DOWN, EQUITY, FILL, ORDER, POSITION, PRIVATE, UP, Followed, followed
+from tests.contract.bybit_streams import (
+    DOWN,
+    EQUITY,
+    FILL,
+    ORDER,
+    POSITION,
+    UP,
+    Followed,
+    connections,
+    counts,
+    followed,
+)
+from tests.contract.suite.benches import BOTH
 
 D = Decimal
-BOTH = pytest.mark.parametrize("where", ["memory", "http"])
 STREAM = "stream"
 
 
@@ -32,20 +42,16 @@ async def heard_again(sut: Followed, ups: int = 2) -> None:
 ENDINGS = [
     # kind, value, what is said of it
     ("drop_before", None, "ended the stream"),
-    ("reset", None, "ended the stream"),
-    ("garbage", None, "not JSON"),
     ("garbage", "[]", "not an object"),
     ("garbage", '{"topic":"position"}', "creationTime"),
     ("garbage", '{"topic":"position","topic":"position"}', "twice"),
     ("garbage", '{"topic":"position","data":NaN}', "not a number"),
-    ("garbage", "<html>bad gateway</html>", "not JSON"),
     ("empty", None, "not JSON"),
 ]
 
 
-@BOTH
 @pytest.mark.parametrize(("kind", "value", "why"), ENDINGS)
-def test_whatever_ends_the_stream_is_told_and_mended(where: str, kind: str, value: object, why: str) -> None:
+def test_what_ended_the_stream_is_said(kind: str, value: object, why: str) -> None:
     async def scenario(bench: Bench) -> None:
         async with followed(bench) as sut:
             await sut.until_up()
@@ -54,9 +60,9 @@ def test_whatever_ends_the_stream_is_told_and_mended(where: str, kind: str, valu
             await sut.until(lambda: bool(sut.of(DOWN)))
             assert why in sut.why()[0]
             await heard_again(sut)
-            assert sut.connections() == 2
+            assert connections(sut) == 2
 
-    run(where, scenario)
+    run("memory", scenario)
 
 
 @BOTH
@@ -71,37 +77,6 @@ def test_a_stream_that_closes_behind_a_message_has_told_it(where: str) -> None:
             await heard_again(sut)
 
     run(where, scenario)
-
-
-@BOTH
-@pytest.mark.parametrize(("kind", "value"), [("drop_before", None), ("reset", None), ("status", 503), ("status", 403)])
-def test_a_handshake_that_fails_is_told_once_and_tried_again(where: str, kind: str, value: object) -> None:
-    async def scenario(bench: Bench) -> None:
-        bench.fault(kind, STREAM, value, count=2)
-        async with followed(bench) as sut:
-            await sut.until_up()
-            assert sut.kinds() == [DOWN, UP]
-            assert sut.connections() == 1
-
-    run(where, scenario)
-
-
-IN_HASTE: list[tuple[str, object]] = [("drop_before", None), ("status", 503), ("garbage", "{}")]
-
-
-@pytest.mark.parametrize(("kind", "value"), IN_HASTE)
-def test_a_venue_that_never_keeps_a_stream_is_asked_twice_a_minute(kind: str, value: object) -> None:
-    async def scenario(bench: Bench) -> None:
-        bench.fault(kind, STREAM, value, count=0)
-        async with followed(bench):
-            for n in range(1200):
-                bench.foreign(BTC, str(D(n % 7 + 1) / 10))
-                await asyncio.sleep(1)
-        tried = [path for path in bench.recorder.paths() if path == "GET /v5/market/time"]
-        assert 30 < len(tried) < 50
-        assert bench.over_limit() == 0
-
-    run("memory", scenario)
 
 
 # --- silence and delay ------------------------------------------------------------------------------------------------
@@ -198,8 +173,8 @@ def test_half_a_story_voids_the_stream_without_a_new_connection(
             await sut.until(lambda: len(sut.of(UP)) == 2)
             assert why in sut.why()[0]
             assert sut.kinds()[-2:] == [DOWN, UP]
-            assert sut.connections() == 1
-            assert sut.counts()[2] == 1
+            assert connections(sut) == 1
+            assert counts(sut)[2] == 1
             await heard_again(sut)
 
     run(where, scenario)
@@ -217,22 +192,5 @@ def test_a_whole_story_that_is_lost_is_for_the_reads_to_find(where: str) -> None
             bench.foreign(BTC, "0.5")
             await sut.until(lambda: bool(sut.of(EQUITY)))
             assert sut.kinds()[1:] == [FILL, POSITION, EQUITY]
-
-    run(where, scenario)
-
-
-@BOTH
-def test_what_comes_twice_is_told_once(where: str) -> None:
-    async def scenario(bench: Bench) -> None:
-        async with followed(bench) as sut:
-            await sut.until_up()
-            bench.fault("ws_duplicate", STREAM, count=0)
-            await bench.place(order("0.012"))
-            bench.foreign(BTC, "0.5")
-            await sut.until(lambda: len(sut.of(EQUITY)) == 4)
-            once: list[VenueEventKind] = [one for one in sut.kinds() if one is not EQUITY]
-            assert sorted(once) == sorted([UP, FILL, ORDER, POSITION, FILL, POSITION])
-            assert sut.counts() == (0, 5, 0)
-            assert sut.connections(PRIVATE) == 1
 
     run(where, scenario)

@@ -11,12 +11,12 @@ import pytest
 from core.domain import Symbol
 from core.errors import Unavailable
 from tests.contract.bybit_bench import BTC, ETH, Bench, run
-from tests.contract.bybit_streams import PUBLIC, Followed, streaming
+from tests.contract.bybit_streams import PUBLIC, Followed, connections, streaming
+from tests.contract.suite.benches import BOTH
 
 D = Decimal
 SOL = Symbol("SOLUSDT")
 TICKERS = "GET /v5/market/tickers"
-BOTH = pytest.mark.parametrize("where", ["memory", "http"])
 
 
 async def asked(sut: Followed, *symbols: Symbol) -> bool:
@@ -42,7 +42,7 @@ def test_prices_are_streamed_once_they_were_asked_for(where: str) -> None:
         other = streaming(bench, "second", shared=sut.shared)
         await other.adapter.equity()  # from which it learns the venue's time
         assert not await asked(other, ETH, BTC)
-        assert sut.connections(PUBLIC) == 1
+        assert connections(sut, PUBLIC) == 1
         await sut.shared.close()
 
     run(where, scenario)
@@ -146,7 +146,7 @@ def test_a_symbol_the_venue_does_not_list_costs_the_others_nothing(where: str) -
         await until_streamed(sut, ETH)
         assert set(await sut.adapter.prices([ETH, nowhere])) == {ETH}
         assert not await asked(sut, ETH)
-        assert sut.connections(PUBLIC) == 1
+        assert connections(sut, PUBLIC) == 1
         await sut.shared.close()
 
     run(where, scenario)
@@ -179,7 +179,7 @@ def test_many_symbols_are_streamed_together() -> None:
         assert len(many) >= 20
         assert await asked(sut, *many)
         await until_streamed(sut, *many)
-        assert sut.connections(PUBLIC) == 1
+        assert connections(sut, PUBLIC) == 1
         await sut.shared.close()
 
     run("memory", scenario)

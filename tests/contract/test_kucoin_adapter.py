@@ -1,4 +1,4 @@
-"""The KuCoin adapter against the simulated venue, over real HTTP and in memory: what it reads, what it sends."""
+"""What of the KuCoin adapter no other venue has, over real HTTP and in memory; the rest is in the suite."""
 
 from __future__ import annotations
 
@@ -9,66 +9,26 @@ from decimal import Decimal
 
 import pytest
 
-from account_processors.codecs.kucoin import order_of_body
 from core.domain import (
+    LeverageScope,
     MarginMode,
+    MarginModeScope,
     OrderKind,
     OrderStatus,
     PlaceOrder,
     PositionMode,
+    Scope,
     Side,
     Symbol,
     TimeInForce,
 )
-from core.errors import OurFault, Rejected
-from tests.contract.kucoin_bench import BTC, ETH, Bench, order, run
+from core.errors import Denied, OurFault, Rejected, Unavailable, VenueError
+from simulator.facades.kucoin import KucoinFacade
+from tests.contract.kucoin_bench import BTC, CREATE, ETH, RESTING, Bench, order, run
+from tests.contract.suite.benches import BOTH
 
 D = Decimal
-SOL = Symbol("SOLUSDT")
-BOTH = pytest.mark.parametrize("where", ["memory", "http"])
 ISOLATED, CROSS = MarginMode.ISOLATED, MarginMode.CROSS
-
-
-@BOTH
-def test_a_healthy_account_passes_preflight_and_nothing_is_placed(where: str) -> None:
-    async def scenario(bench: Bench) -> None:
-        offset_before = bench.adapter.clock_offset_s
-        preflight = await bench.adapter.preflight()
-        assert offset_before is None
-        assert preflight.problems == ()
-        assert preflight.position_mode is PositionMode.ONE_WAY
-        assert preflight.margin_mode is None  # it belongs to each symbol
-        assert abs(preflight.clock_offset_s) < 0.1
-        assert bench.adapter.clock_offset_s is not None
-        assert bench.orders() == 0
-
-    run(where, scenario)
-
-
-@BOTH
-def test_an_order_from_permit_to_verified_position(where: str) -> None:
-    async def scenario(bench: Bench) -> None:
-        mine = bench.next_id()
-        ack = await bench.place(order("12"), mine)
-        assert ack.order_id
-        assert ack.outcome is None
-        outcome = await bench.adapter.find(BTC, mine)
-        assert outcome is not None
-        assert (outcome.status, outcome.filled) == (OrderStatus.DONE, D(12))
-        read = await bench.adapter.positions()
-        position = read.of(BTC)
-        assert position.contracts == bench.position() == D(12)
-        assert (position.margin_mode, position.leverage, position.seq) == (ISOLATED, D(3), None)
-        assert read.sent_at <= read.received_at
-        assert read.of(ETH).contracts == 0
-        fills = (await bench.adapter.history(bench.clock.time() - 60)).fills
-        assert [(fill.symbol, fill.contracts, fill.client_id, fill.kind) for fill in fills] == [
-            (BTC, D(12), mine, "trade")
-        ]
-        assert outcome.fee == fills[0].fee > 0
-        assert outcome.average_price == fills[0].price
-
-    run(where, scenario)
 
 
 def test_contracts_are_whole_lots_of_a_multiplier() -> None:
@@ -78,63 +38,12 @@ def test_contracts_are_whole_lots_of_a_multiplier() -> None:
         assert (btc.venue_symbol, btc.base, btc.contract_size, btc.lot, btc.min_contracts, btc.min_notional) == (
             "XBTUSDTM", "BTC", D("0.001"), D(1), D(1), D(0),
         )  # fmt: skip
-        assert btc.contracts_for(D(600), D(50_000)) == 12  # the worked figure: 0.012 BTC
         assert (xrp.contract_size, usdc.venue_symbol, usdc.settle) == (D(10), "XBTUSDCM", "USDC")
         assert all(one.tradable and one.lot == 1 for one in listed.values())
         bench.foreign(BTC, "-0.4")
         assert (await bench.adapter.positions()).of(BTC).contracts == -400
 
     run("memory", scenario)
-
-
-ORDERS = [
-    order("12"),
-    order("20", Side.SELL),
-    order("4", Side.SELL, reduce=True),
-    PlaceOrder(ETH, Side.BUY, D(150), OrderKind.LIMIT, D("3034.50"), TimeInForce.GTC, False, D(7), ISOLATED),
-]
-
-
-@BOTH
-def test_what_is_on_the_wire_is_the_intent(where: str) -> None:
-    async def scenario(bench: Bench) -> None:
-        await bench.place(order("50"))
-        for intent in ORDERS:
-            client_id = bench.next_id()
-            bench.recorder.sent.clear()
-            await bench.place(intent, client_id)
-            (request,) = bench.recorder.sent
-            decoded, on_the_wire = order_of_body(request.body)
-            assert decoded.digest() == intent.digest()
-            assert (decoded.leverage, decoded.margin_mode) == (intent.leverage, intent.margin_mode)
-            assert on_the_wire == client_id
-
-    run(where, scenario)
-
-
-@BOTH
-def test_long_flip_and_exit(where: str) -> None:
-    async def scenario(bench: Bench) -> None:
-        held = []
-        for one in (order("12"), order("12", Side.SELL, reduce=True), order("7", Side.SELL)):
-            await bench.place(one)
-            held.append((await bench.adapter.positions()).of(BTC).contracts)
-        assert held == [12, 0, -7]
-        with pytest.raises(Rejected) as caught:  # reduce-only never opens
-            await bench.place(order("1", Side.SELL, reduce=True))
-        assert caught.value.code == "300009"
-
-    run(where, scenario)
-
-
-@BOTH
-def test_a_reduction_above_what_is_held_closes_and_never_flips(where: str) -> None:
-    async def scenario(bench: Bench) -> None:
-        await bench.place(order("5"))
-        await bench.place(order("9", Side.SELL, reduce=True))
-        assert (await bench.adapter.positions()).of(BTC).contracts == bench.position() == 0
-
-    run(where, scenario)
 
 
 # --- leverage and margin mode -----------------------------------------------------------------------------------------
@@ -164,21 +73,10 @@ def test_the_leverage_of_an_isolated_position_is_that_of_its_orders() -> None:
 
 
 @BOTH
-def test_a_flat_symbol_has_a_margin_mode_and_a_leverage_in_cross_only(where: str) -> None:
+def test_a_flat_symbol_in_isolated_margin_has_no_leverage(where: str) -> None:
     async def scenario(bench: Bench) -> None:
         read = await bench.adapter.leverage(ETH)
         assert (read.symbol, read.leverage, read.margin_mode) == (ETH, None, ISOLATED)
-        for _ in range(2):  # what is so already is success
-            await bench.adapter.set_margin_mode(ETH, CROSS, D(4))
-            await bench.adapter.set_leverage(ETH, D(4), CROSS)
-            await bench.adapter.set_position_mode(PositionMode.ONE_WAY)
-        read = await bench.adapter.leverage(ETH)
-        assert (read.leverage, read.margin_mode) == (D(4), CROSS)
-        assert (await bench.adapter.leverage(BTC)).margin_mode is ISOLATED
-        with pytest.raises(Rejected, match="comes with the order"):
-            await bench.adapter.set_leverage(BTC, D(4), ISOLATED)
-        with pytest.raises(OurFault, match="nothing was sent"):
-            await bench.adapter.set_margin_mode(None, CROSS, None)
 
     run(where, scenario)
 
@@ -214,49 +112,135 @@ def test_in_cross_margin_the_symbols_leverage_counts_and_changes_in_place(where:
 # --- public data ------------------------------------------------------------------------------------------------------
 
 
-@BOTH
-def test_prices_are_asked_for_as_few_times_as_possible(where: str) -> None:
-    async def scenario(bench: Bench) -> None:
-        many = [BTC, ETH, SOL, Symbol("XRPUSDT")]
-        for symbols, requests in ((many[:1], 1), (many[:2], 2), (many, 1), ([], 0)):
-            bench.recorder.sent.clear()
-            found = await bench.adapter.prices(symbols)
-            assert set(found) == set(symbols)
-            assert len(bench.recorder.sent) == requests
-        bench.recorder.sent.clear()
-        one_by_one = await asyncio.gather(*(bench.adapter.prices([symbol]) for symbol in many))
-        assert [set(found) for found in one_by_one] == [{symbol} for symbol in many]
-        assert len(bench.recorder.sent) == 1
-        bench.admin.price({"symbol": BTC, "price": "50000", "last": "50100"})
-        for symbols in (many[:1], many):
-            price = (await bench.adapter.prices(symbols))[BTC]
-            assert (price.mark, price.last) == (D(50_000), D(50_100))
-            assert abs(price.at - bench.clock.time()) < 5
-
-    run(where, scenario)
-
-
-@BOTH
-def test_a_symbol_the_venue_does_not_list_has_no_price_and_costs_the_others_nothing(where: str) -> None:
-    async def scenario(bench: Bench) -> None:
-        unknown = Symbol("NOSUCHUSDT")
-        assert set(await bench.adapter.prices([unknown])) == set()
-        assert set(await bench.adapter.prices([BTC, unknown])) == {BTC}
-        assert set(await bench.adapter.prices([BTC, ETH, SOL, unknown])) == {BTC, ETH, SOL}
-
-    run(where, scenario)
-
-
-@BOTH
-def test_accounts_share_public_data_and_the_venues_time(where: str) -> None:
+def test_accounts_share_batches_and_the_venues_time() -> None:
     async def scenario(bench: Bench) -> None:
         second = bench.another("second")
-        await asyncio.gather(*(each.instruments() for each in (bench.adapter, second) for _ in range(3)))
-        await asyncio.gather(bench.adapter.prices([BTC]), second.prices([ETH, BTC]), second.prices([SOL]))
-        assert bench.recorder.paths()[:1] == ["GET /api/v1/contracts/active"]
-        assert len(bench.recorder.sent) == 4  # BTC, ETH and SOL in one batch of three
-        bench.recorder.sent.clear()
+        await bench.adapter.instruments()
+        bench.recorder.forget()
+        sol = Symbol("SOLUSDT")
+        await asyncio.gather(bench.adapter.prices([BTC]), second.prices([ETH, BTC]), second.prices([sol]))
+        assert len(bench.recorder.sent) == 3  # BTC, ETH and SOL in one batch of three
+        bench.recorder.forget()
         await asyncio.gather(bench.adapter.equity(), second.equity())
         assert sorted(bench.recorder.paths()) == ["GET /api/v1/account-overview"] * 2 + ["GET /api/v1/timestamp"]
 
+    run("memory", scenario)
+
+
+# --- accounts ---------------------------------------------------------------------------------------------------------
+
+
+@BOTH
+@pytest.mark.parametrize("state", ["no money", "no cross", "in cross"])
+def test_a_key_that_may_trade_passes_whatever_else_stands_against_an_order(where: str, state: str) -> None:
+    async def scenario(bench: Bench) -> None:
+        if state == "no money":
+            bench.setup(equity="0")
+        if state == "in cross":
+            await bench.adapter.set_margin_mode(BTC, CROSS, None)
+        assert (await bench.adapter.preflight()).problems == ()
+
     run(where, scenario)
+
+
+def test_an_account_that_never_chose_a_position_mode_is_told_what_to_do() -> None:
+    async def scenario(bench: Bench) -> None:
+        preflight = await bench.adapter.preflight()
+        assert [(one.scope, one.code) for one in preflight.problems] == [(Scope.ALL, "position_mode_unset")]
+        assert "One-Way" in preflight.problems[0].because
+        with pytest.raises(Denied, match="One-Way"):
+            await bench.place(order("1"))
+        await bench.adapter.set_position_mode(PositionMode.ONE_WAY)
+        assert (await bench.adapter.preflight()).problems == ()
+
+    run("memory", scenario, build=lambda exchange: KucoinFacade(exchange, unset=frozenset({"main"})))
+
+
+def test_a_key_bound_to_another_address_is_denied() -> None:
+    async def scenario(bench: Bench) -> None:
+        with pytest.raises(Denied, match="address") as caught:
+            await bench.adapter.preflight()
+        assert caught.value.code == "400006"
+
+    bound = {"main": frozenset({"203.0.113.9"})}
+    run("memory", scenario, build=lambda exchange: KucoinFacade(exchange, addresses=bound))
+
+
+def test_capabilities_are_what_the_venue_can_do() -> None:
+    async def scenario(bench: Bench) -> None:
+        can = bench.adapter.capabilities
+        assert can.venue == "kucoin"
+        assert can.leverage_in(ISOLATED) is LeverageScope.PER_ORDER
+        assert can.leverage_in(CROSS) is LeverageScope.PER_SYMBOL
+        assert (can.changes_in_place(ISOLATED), can.changes_in_place(CROSS)) == (False, True)
+        assert can.margin_mode_scope is MarginModeScope.SYMBOL
+        assert can.find_by_client_id
+        assert not can.position_seq
+        assert (can.client_id_prefix, can.client_id_hex_digits) == ("", 32)
+        assert can.validity_s == pytest.approx(10.0)
+
+    run("memory", scenario)
+
+
+# --- failures ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_order_the_indexes_do_not_show_yet_is_found_when_they_do() -> None:
+    """The venue was seen to answer "no such order" a quarter of a second after it matched one."""
+
+    async def scenario(bench: Bench) -> None:
+        mine = bench.next_id()
+        await bench.place(order("12"), mine)
+        assert await bench.adapter.find(BTC, mine) is None
+        assert (await bench.adapter.positions()).of(BTC).contracts == 0
+        await asyncio.sleep(0.5)
+        found = await bench.adapter.find(BTC, mine)
+        assert found is not None
+        assert (found.status, found.filled) == (OrderStatus.DONE, D(12))
+        assert (await bench.adapter.positions()).of(BTC).contracts == 12
+
+    run("memory", scenario, build=lambda exchange: KucoinFacade(exchange, read_lag_s=0.3))
+
+
+@pytest.mark.parametrize("failing", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_part_that_cannot_be_read_fails_the_lookup(failing: int, restarted: bool) -> None:
+    async def scenario(bench: Bench) -> None:
+        mine = bench.next_id()
+        bench.fault("accept_duplicate_ids", "order_create", count=0)
+        for _ in range(2):
+            await bench.place(order("1"), mine)
+        adapter = bench.another("main") if restarted else bench.adapter
+        await adapter.preflight()
+        bench.recorder.lose = len(bench.recorder.sent) + failing
+        if failing > 2 and not restarted:  # of acknowledged orders the two lists are all that is asked for
+            assert await adapter.find(BTC, mine) is not None
+            return
+        with pytest.raises(Unavailable):
+            await adapter.find(BTC, mine)
+
+    run("memory", scenario)
+
+
+@pytest.mark.parametrize(("code", "kind"), [("400007", Denied), ("300003", Rejected), ("4711", Rejected)])
+def test_a_setting_that_is_refused_says_so(code: str, kind: type[VenueError]) -> None:
+    async def scenario(bench: Bench) -> None:
+        bench.fault("reject_code", "margin_mode", code)
+        with pytest.raises(kind) as caught:
+            await bench.adapter.set_margin_mode(ETH, CROSS, None)
+        assert caught.value.code == code
+
+    run("memory", scenario)
+
+
+CLOSE = PlaceOrder(BTC, Side.SELL, D(1), OrderKind.MARKET, None, TimeInForce.GTC, True, None, ISOLATED)
+
+
+@pytest.mark.parametrize("impossible", [replace(RESTING, contracts=D("1.5")), CLOSE])
+def test_parts_of_a_lot_and_market_orders_that_rest_are_our_fault_and_not_sent(impossible: PlaceOrder) -> None:
+    async def scenario(bench: Bench) -> None:
+        with pytest.raises(OurFault, match="nothing was sent"):
+            await bench.place(impossible)
+        assert CREATE not in bench.recorder.paths()
+
+    run("memory", scenario)

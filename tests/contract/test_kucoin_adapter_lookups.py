@@ -1,4 +1,4 @@
-"""The KuCoin adapter looking orders and fills up, over real HTTP and in memory: whose they are, what became of them."""
+"""How the KuCoin adapter looks orders and fills up, which no other venue does so; the rest is in the suite."""
 
 from __future__ import annotations
 
@@ -9,27 +9,16 @@ from decimal import Decimal
 
 import pytest
 
-from core.domain import OrderStatus, Side
+from core.domain import OrderStatus
 from core.errors import Unavailable
 from core.ports import Request, Response, Stream, StreamRequest, Transport
 from simulator.facades.kucoin import KucoinFacade
 from tests.contract.kucoin_bench import BTC, RESTING, Bench, order, run
+from tests.contract.suite.benches import BOTH
 
 D = Decimal
-BOTH = pytest.mark.parametrize("where", ["memory", "http"])
 SHORT = ["GET /api/v1/orders", "GET /api/v1/fills"]
 BY_ID, LISTED, FILLS = "GET /api/v1/orders/byClientOid", "GET /api/v1/orders", "GET /api/v1/fills"
-
-
-@BOTH
-def test_an_order_nobody_knows_is_absent_only_after_every_list(where: str) -> None:
-    async def scenario(bench: Bench) -> None:
-        await bench.adapter.preflight()
-        bench.recorder.sent.clear()
-        assert await bench.adapter.find(BTC, bench.next_id()) is None
-        assert bench.recorder.paths() == [BY_ID, LISTED, LISTED]
-
-    run(where, scenario)
 
 
 @BOTH
@@ -90,45 +79,6 @@ def test_an_acknowledged_order_the_lists_do_not_show_whole_is_looked_for_everywh
         assert found.filled == 12
 
     run("memory", scenario, build=lambda exchange: KucoinFacade(exchange, read_lag_s=0.3))
-
-
-@BOTH
-def test_resting_orders_are_listed_found_open_and_cancelled(where: str) -> None:
-    async def scenario(bench: Bench) -> None:
-        mine = bench.next_id()
-        await bench.place(RESTING, mine)
-        (listed,) = await bench.adapter.open_orders()
-        assert (listed.symbol, listed.side, listed.contracts, listed.client_id) == (BTC, Side.BUY, D(10), mine)
-        found = await bench.adapter.find(BTC, mine)
-        assert found is not None
-        assert (found.status, found.final, found.filled) == (OrderStatus.OPEN, False, D(0))
-        for _ in range(2):  # the second finds nothing left to cancel
-            await bench.adapter.cancel(BTC, mine)
-        await bench.adapter.cancel(BTC, bench.next_id())
-        assert await bench.adapter.open_orders() == ()
-        found = await bench.adapter.find(BTC, mine)
-        assert found is not None
-        assert (found.status, found.filled) == (OrderStatus.DONE, D(0))
-
-    run(where, scenario)
-
-
-@BOTH
-def test_what_others_did_to_the_account_is_told_apart(where: str) -> None:
-    async def scenario(bench: Bench) -> None:
-        since = bench.clock.time() - 1
-        bench.foreign(BTC, "0.5")
-        bench.foreign(BTC, "0.3", "adl")
-        bench.foreign(BTC, "0", "liquidation")
-        fills = (await bench.adapter.history(since)).fills
-        assert [(fill.kind, fill.contracts, fill.client_id) for fill in fills] == [
-            ("trade", D(500), None),
-            ("adl", D(-200), None),
-            ("liquidation", D(-300), None),
-        ]
-        assert len({fill.exec_id for fill in fills}) == 3
-
-    run(where, scenario)
 
 
 @pytest.mark.parametrize("orders", [2, 9])

@@ -7,9 +7,10 @@ import contextlib
 
 import pytest
 
+from account_processors import load
 from account_processors.shared import VenueShared
 from core.domain import LeverageScope, MarginMode, MarginModeScope, PositionMode, Scope
-from core.errors import ConfigError, Denied, Unavailable
+from core.errors import ConfigError, Denied, OurFault, Rejected, Unavailable
 from tests.contract.adapter_bench import BTC, DEADLINE_S, ETH, Bench, patiently
 from tests.contract.suite.benches import BOTH, benches, every
 from tests.contract.suite.venue import VenueBench
@@ -84,6 +85,9 @@ def test_hedge_mode_is_seen_flat_or_not(it: VenueBench, where: str, holds: str) 
         assert preflight.position_mode is PositionMode.HEDGE
         assert [(one.scope, one.code) for one in preflight.problems] == [(Scope.ALL, "hedge_mode")]
         assert "one-way" in preflight.problems[0].because.lower()
+        with pytest.raises((Denied, Rejected, OurFault)):
+            await bench.place(bench.order("0.012"))
+        assert bench.orders() == 0
         if float(holds):
             with pytest.raises(Denied, match=r"(?i)one-way"):
                 await bench.adapter.positions()
@@ -135,7 +139,8 @@ def test_every_request_is_unique_and_carries_nothing_but_what_the_venue_needs(it
         stamps = [stamp for one in bench.recorder.sent if (stamp := it.stamp(one)) is not None]
         assert len(set(stamps)) == len(stamps) > 8
         for request in bench.recorder.sent:
-            assert {name.lower() for name in request.headers} <= it.headers
+            names = {name.lower() for name in request.headers}
+            assert names <= (it.headers if it.stamp(request) is not None else {"content-type"})
             assert request.deadline_s == pytest.approx(DEADLINE_S)
             assert request.method in ("POST", "PUT") or request.body == b""
 
@@ -150,6 +155,11 @@ def test_closing_an_adapter_leaves_what_it_shares_in_use(it: VenueBench) -> None
         assert (await other.equity()).currency == it.place.kind.rules.settle
 
     it.run("memory", scenario)
+
+
+def test_an_unknown_venue_is_named() -> None:
+    with pytest.raises(ConfigError, match="nowhere"):
+        load("nowhere")
 
 
 # --- clocks -----------------------------------------------------------------------------------------------------------

@@ -118,8 +118,11 @@ def test_an_order_is_not_final_by_a_lookup_that_failed(it: VenueBench, later_s: 
 @FIND
 def test_an_order_nobody_knows_is_absent(it: VenueBench, where: str) -> None:
     async def scenario(bench: Bench) -> None:
-        await bench.place(bench.order("0.012"))
+        await bench.adapter.preflight()
+        await bench.adapter.instruments()
+        bench.recorder.forget()
         assert await bench.found(bench.next_id()) is None
+        assert tuple(bench.recorder.paths()) == it.absent_after or not it.absent_after
         with pytest.raises(Unavailable):
             await bench.adapter.find(it.nowhere, bench.next_id())
 

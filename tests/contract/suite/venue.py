@@ -76,6 +76,12 @@ class VenueBench:
     """Answers to an order, with HTTP 200, which do not prove what became of it (beyond broken JSON)."""
     bad_reads: tuple[BadRead, ...] = ()
     """Answers in the venue's own words that are no valid read."""
+    price_requests: tuple[int, int, int] = (1, 1, 1)
+    """Requests for the prices of one, two and four symbols."""
+    absent_after: tuple[str, ...] = ()
+    """What is asked, in order, before an order counts as absent: method and path; () where that is not told here."""
+    rests_s: float | None = None
+    """How long the account rests after a bare 429; None where that is not told here."""
     ban: Ban | None = None
     open_orders: int = 123
     """How many rest at once in a test: more than a page of the venue holds."""

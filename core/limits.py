@@ -28,6 +28,7 @@ MARK_SIZING_APART = Decimal("0.20")
 SIZING_REMEMBERED_S = 600.0
 MAX_CLOCK_OFFSET_S = 0.5
 MAX_PRICE_AGE_S = 10.0
+MAX_EQUITY_AGE_S = 30.0
 
 
 def blocked(because: str, until: float | None = None) -> Hold:

@@ -26,6 +26,7 @@ from core.errors import Unavailable
 from core.execution.account import Account
 from core.execution.reads import CycleFacts, known
 from core.limits import (
+    MAX_EQUITY_AGE_S,
     MAX_PRICE_AGE_S,
     Exposure,
     asked_by_files,
@@ -41,8 +42,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class MarketView:
-    """`price` None: Unknown or not believed (`because` says why); `changed`: why only full closes may go."""
+    """`seen_at`: when it was asked for, epoch seconds; `price` None: Unknown or not believed (`because` says why);
+    `changed`: why only full closes may go."""
 
+    seen_at: float
     instrument: Instrument | None
     price: Price | None
     equity: Equity | None
@@ -68,9 +71,11 @@ class MarketView:
 async def look(account: Account, facts: CycleFacts, memory: SymbolMemory) -> MarketView:
     """Price, instrument and equity at once, each Known or Unknown with its reason. Raises `Denied`."""
     symbol = memory.symbol
-    oldest = account.clock.time() - MAX_PRICE_AGE_S / 2
+    now = account.clock.time()
     (price, no_price), (instrument, no_instrument), (equity, no_equity) = await _gather(
-        known(facts.price(symbol, oldest)), known(facts.instrument(symbol)), known(facts.equity())
+        known(facts.price(symbol, now - MAX_PRICE_AGE_S / 2)),
+        known(facts.instrument(symbol)),
+        known(facts.equity(now - MAX_EQUITY_AGE_S)),
     )
     reasons = [no_price, no_instrument, no_equity]
     if equity is not None:
@@ -88,7 +93,7 @@ async def look(account: Account, facts: CycleFacts, memory: SymbolMemory) -> Mar
     if instrument is None and not no_instrument:
         reasons.append(f"the venue does not list {symbol}")
     changed = changed_instrument(memory.fingerprint, instrument) if instrument else None
-    return MarketView(instrument, price, equity, "; ".join(r for r in reasons if r), changed)
+    return MarketView(now, instrument, price, equity, "; ".join(r for r in reasons if r), changed)
 
 
 A = TypeVar("A")

@@ -119,11 +119,18 @@ class CycleFacts:
         self._instruments = Once(processor.instruments)
         self._processor = processor
 
-    async def equity(self) -> Equity:
-        """The account's equity: one value for the whole cycle."""
-        if self._known_equity is not None:
+    async def equity(self, newer_than: float = 0.0) -> Equity:
+        """The account's equity: one value for the whole cycle, unless that is older than `newer_than`."""
+        if self._known_equity is not None and self._known_equity.at >= newer_than:
             return self._known_equity
-        return await self._equity.get()
+        self._known_equity = None
+        asked = self._equity
+        found = await asked.get()
+        if found.at < newer_than:
+            if self._equity is asked:  # and no other symbol has asked anew meanwhile
+                self._equity = Once(self._processor.equity)
+            found = await self._equity.get()
+        return found
 
     async def price(self, symbol: Symbol, newer_than: float = 0.0) -> Price | None:
         """The cycle's price, or a new one when that is older than `newer_than`; None where the venue gives none."""

@@ -198,7 +198,9 @@ class SymbolCycle:
         mine = settings_of(account, now.version)
         if mine is None or account.recover_after is not None or mine.mode is AccountMode.DISABLED:
             return None
-        if self._market is None:
+        # A cycle may have waited long since it looked, for the venue or because the process was suspended.
+        if self._market is None or account.clock.time() - self._market.seen_at > MAX_PRICE_AGE_S:
+            self._market = None
             await self._look_at_market()
         if self._market is None:
             return "the market could not be read"
@@ -272,8 +274,11 @@ class SymbolCycle:
 
     def _without_market(self, target: Target, actual: Actual, policy: Policy) -> Plan:
         """Nothing needs a price: the position is where it should be, or is not ours to move."""
-        bare = MarketView(self._account.listed.get(self._symbol), None, None, "the market was not asked", None)
-        return plan(target, actual, bare.market(self._account, self._symbol), policy)
+        account = self._account
+        bare = MarketView(
+            account.clock.time(), account.listed.get(self._symbol), None, None, "the market was not asked", None
+        )
+        return plan(target, actual, bare.market(account, self._symbol), policy)
 
     # --- act ----------------------------------------------------------------------------------------------------------
 

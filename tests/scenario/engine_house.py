@@ -49,6 +49,11 @@ class Engine:
         """How many orders it says it sent."""
         return len(re.findall(r": sends (?:buy|sell) ", self.said()))
 
+    def has_sent(self, orders: int) -> None:
+        """Waits until it says so: the log is written after the venue has the order."""
+        wait_for(lambda: self.sent() >= orders, f"{self.program.name} says that it sent {orders} orders")
+        assert self.sent() == orders
+
     def freeze(self) -> None:
         os.kill(self.program.pid, signal.SIGSTOP)
 

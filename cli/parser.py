@@ -9,7 +9,7 @@ from cli.verbs import HANDED_ON, VERBS, Verb
 INTRO = """\
 Trade Engine: signals in, positions true.
 
-  ./run demo      a complete engine against a simulated Bybit; nothing to configure, no keys, no money
+  ./run demo      a complete engine against simulated venues; nothing to configure, no keys, no money
   ./run test      everything CI runs: lint, types, layers, tests
   ./run up        the engine of your home, under PM2
 """

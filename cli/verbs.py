@@ -49,7 +49,7 @@ PROCESSES = (
         ("./run demo", "./run demo --once      for machines: one JSON line, then everything stops"),
         (
             option("--once", action="store_true", help="wait until it converged, print one JSON line, stop everything"),
-            option("--port-base", type=int, default=FIRST_PORT, metavar="N", help=f"first port to try ({FIRST_PORT})"),
+            option("--port-base", type=int, metavar="N", help=f"first port to try ({FIRST_PORT}, or as the last time)"),
         ),
     ),
     Verb(

@@ -8,7 +8,7 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import FrameType
 from typing import Any
 
@@ -17,12 +17,12 @@ from rich.markup import escape
 
 from cli.alert import send_alert
 from cli.demo.house import DemoHouse, build, claimed, free_place, furnish, remembered
-from cli.demo.story import Seen, first_fill_at, look, number, unsettled
+from cli.demo.story import Seen, first_fill_at, look, number, unsettled, verified_at
 from cli.demo.view import Teller, follow, show_answer, show_next, title, watch
 from cli.errors import UserError
 from cli.places import demo_homes
 from cli.pm2 import pm2_of
-from cli.reading import instant, lines_of_json
+from cli.reading import lines_of_json
 from cli.services import SERVICES, SIMULATOR, log_tail, start_missing, stop, wait_healthy
 from cli.status import described, status_lines
 from config.home import Home
@@ -46,7 +46,7 @@ def demo(args: argparse.Namespace) -> int:
 # --- the demo that stays ----------------------------------------------------------------------------------------------
 
 
-def stay(first_port: int) -> int:
+def stay(first_port: int | None) -> int:
     console = Console()
     home = demo_homes()[0]
     with claimed(home, CLAIM_WAIT_S) as mine:
@@ -103,7 +103,7 @@ def start_missing_of_demo(house: DemoHouse) -> tuple[str, ...]:
 # --- the demo for machines --------------------------------------------------------------------------------------------
 
 
-def once(first_port: int) -> int:
+def once(first_port: int | None) -> int:
     """One JSON line as the last of stdout; everything else goes to stderr. Stops all it started."""
     console = Console(stderr=True)
     end = time.monotonic() + DEADLINE_S
@@ -119,7 +119,8 @@ def once(first_port: int) -> int:
             house = build(home, first_port)
             accounts = open_house(house, console, end)
             sent_at, reason = first_alert(house, accounts, console, end)
-            result |= outcome(look(house), accounts, sent_at) | {"converged": not reason, "reason": reason or None}
+            verified = {account: verified_at(home, account, SYMBOL, sent_at) for account in accounts}
+            result |= outcome(look(house), verified, sent_at) | {"converged": not reason, "reason": reason or None}
         except UserError as error:
             result["reason"] = str(error)
             console.print(str(error), style="red", markup=False, soft_wrap=True, highlight=False)
@@ -131,16 +132,16 @@ def once(first_port: int) -> int:
     return 0 if result["converged"] else 1
 
 
-def outcome(seen: Seen, accounts: tuple[str, ...], sent_at: float) -> dict[str, Any]:
-    """The figures of the JSON line. Durations in milliseconds, null where it did not happen."""
+def outcome(seen: Seen, verified: Mapping[str, float | None], sent_at: float) -> dict[str, Any]:
+    """The figures of the JSON line; `verified`: account -> when. Durations in milliseconds, null where it did not."""
     fill_at = first_fill_at(seen, sent_at)
     return {
         "alert_to_fill_ms": milliseconds(sent_at, fill_at),
-        "accounts": {account: account_outcome(seen, account, sent_at) for account in accounts},
+        "accounts": {account: account_outcome(seen, account, sent_at, at) for account, at in verified.items()},
     }
 
 
-def account_outcome(seen: Seen, account: str, sent_at: float) -> dict[str, Any]:
+def account_outcome(seen: Seen, account: str, sent_at: float, verified_at: float | None) -> dict[str, Any]:
     said = seen.statuses.get(account, {})
     symbols = said.get("symbols") or {}
     shown = {
@@ -149,7 +150,7 @@ def account_outcome(seen: Seen, account: str, sent_at: float) -> dict[str, Any]:
     }
     return {
         "equity": said.get("equity"),
-        "alert_to_verified_ms": milliseconds(sent_at, instant(said.get("at"))),
+        "alert_to_verified_ms": milliseconds(sent_at, verified_at),
         "symbols": shown,
     }
 
@@ -162,8 +163,8 @@ def milliseconds(start: float, end: float | None) -> float | None:
 
 
 def open_house(house: DemoHouse, console: Console, end: float) -> tuple[str, ...]:
-    """Starts the simulated venue, writes the configuration, starts the engine. Returns the account ids."""
-    console.print("Starting the simulated venue …")
+    """Starts the simulated venues, writes the configuration, starts the engine. Returns the account ids."""
+    console.print("Starting the simulated venues …")
     start_missing(house.home, (SIMULATOR,))
     wait_ready(house, end)
     accounts = furnish(house)
@@ -179,7 +180,7 @@ def wait_ready(house: DemoHouse, end: float) -> None:
         app = pm2_of(house.home).of(house.home).get(SIMULATOR) if time.monotonic() > end else None
         if time.monotonic() > end:
             tail = "\n".join(f"    {line}" for line in log_tail(app)) if app else ""
-            raise UserError(f"The simulated venue did not start in time.\n{tail}")
+            raise UserError(f"The simulated venues did not start in time.\n{tail}")
         time.sleep(POLL_S)
 
 

@@ -30,7 +30,8 @@ LAST_PORT = 65000
 SIMULATOR_PORTS = 6  # the admin API and one for each venue it knows
 PORTS = SIMULATOR_PORTS + 1
 SEED = 7
-ACCOUNTS = "bybit=1"
+ACCOUNTS = "bybit=2"
+"""Two on one venue, one on every other."""
 MARKER = "A demo: simulated venue, simulated money. `./run demo` empties this folder at every start.\n"
 
 
@@ -109,8 +110,11 @@ def remembered(home: Home) -> DemoHouse | None:
 # --- building ---------------------------------------------------------------------------------------------------------
 
 
-def build(home: Home, first_port: int = FIRST_PORT) -> DemoHouse:
-    """An empty home with its marker, its note and its ports. What a former demo left goes: its venue is gone too."""
+def build(home: Home, first_port: int | None = None) -> DemoHouse:
+    """An empty home with its marker, its note and its ports. What a former demo left goes: its venue is gone too.
+
+    Without `first_port` the ports are those of the former demo if they are free, so that addresses stay as they were.
+    """
     former = remembered(home)
     if home.is_demo:
         pm2_of(home).kill()
@@ -121,8 +125,9 @@ def build(home: Home, first_port: int = FIRST_PORT) -> DemoHouse:
     home.root.chmod(0o700)
     (home.root / "DEMO").write_text(MARKER)
     home.prepare()
-    own_first = first_port + PORTS_APART * demo_homes().index(home)
-    base = former.webhook_port if former and all_free(former.webhook_port) else first_free(own_first)
+    own_first = (first_port or FIRST_PORT) + PORTS_APART * demo_homes().index(home)
+    stays = first_port is None and former is not None and all_free(former.webhook_port)
+    base = former.webhook_port if former and stays else first_free(own_first)
     house = DemoHouse(home, simulator_port=base + 1, webhook_port=base)
     ports = {"simulator_port": house.simulator_port, "webhook_port": house.webhook_port}
     write_json(DISK, house.note, {"schema": 1, "seed": SEED, "accounts": ACCOUNTS, **ports})

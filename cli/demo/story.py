@@ -8,8 +8,9 @@ from decimal import Decimal
 from typing import Any
 
 from cli.demo.house import DemoHouse
-from cli.reading import instant, object_in, statuses
+from cli.reading import instant, lines_of_json, object_in, statuses
 from cli.web import Unreachable, ask
+from config.home import Home
 
 SOURCE = "tradingview"
 SETTLED = "CONVERGED"
@@ -140,3 +141,13 @@ def first_fill_at(seen: Seen, since: float) -> float | None:
         if fill["time"] >= since
     ]
     return min(times, default=None)
+
+
+def verified_at(home: Home, account: str, symbol: str, since: float) -> float | None:
+    """When the engine first verified a position of `symbol` after `since`, epoch seconds, by its history of facts."""
+    verified = [
+        instant(fact["at"]) or 0.0
+        for fact in lines_of_json(home.facts / f"{account}.jsonl")
+        if fact["fact"] == "verified" and fact["symbol"] == symbol and number(fact["contracts"])
+    ]
+    return min((at for at in verified if at >= since), default=None)

@@ -106,7 +106,7 @@ def post(url: str, body: dict[str, str]) -> str:
 
 def title(console: Console, house: DemoHouse) -> None:
     text = (
-        "A whole Trade Engine against a simulated Bybit: no keys, no money, nothing leaves this machine.\n"
-        f"Home {short(house.home.root)}, webhook {house.webhook_url}, simulated venue {house.admin_url}"
+        "A whole Trade Engine against simulated venues: no keys, no money, nothing leaves this machine.\n"
+        f"Home {short(house.home.root)}, webhook {house.webhook_url}, simulated venues {house.admin_url}"
     )
     console.print(Panel(text, title="DEMO", expand=False))

@@ -22,10 +22,11 @@ from cli.demo.house import (
     furnish,
     remembered,
 )
-from cli.demo.story import Seen, facts, first_fill_at, unsettled
+from cli.demo.story import Seen, facts, first_fill_at, unsettled, verified_at
 from cli.errors import UserError
 from cli.reading import credentials_of, settings_of, webhook_url_of
 from config.home import Home
+from core.state import parse_instant
 
 ACCOUNT = "bybit-main"
 SYMBOL = "BTCUSDT"
@@ -102,7 +103,7 @@ def test_forgotten_fills_do_not_tell_old_ones_again() -> None:
 def test_outcome() -> None:
     sent_at = 1763629964.0
     fills = [FILL | {"time": sent_at - 5}, FILL | {"time": sent_at + 0.25}, FILL | {"time": sent_at + 1}]
-    found = outcome(Seen(DOCUMENT, said(), books(fills=fills)), (ACCOUNT,), sent_at)
+    found = outcome(Seen(DOCUMENT, said(), books(fills=fills)), {ACCOUNT: sent_at + 0.5}, sent_at)
     assert found == {
         "alert_to_fill_ms": 250.0,
         "accounts": {
@@ -148,10 +149,35 @@ def test_building_twice_starts_clean_and_keeps_the_ports(place: Home) -> None:
     place.halt.write_text("FLATTEN")
     (place.journals / "bybit-main.jsonl").parent.mkdir(exist_ok=True)
     (place.journals / "bybit-main.jsonl").touch()
-    assert build(place, 18_070) == house
+    assert build(place) == house
     assert not place.halt.exists()
     assert not place.journals.exists()
     assert place.root.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_port_that_is_asked_for_counts_more_than_the_last_one(place: Home) -> None:
+    build(place, 18_050)
+    assert build(place, 18_070).webhook_port >= 18_070
+
+
+def test_verified_is_the_first_position_after_the_alert(place: Home) -> None:
+    build(place, 18_050)
+    place.facts.mkdir(exist_ok=True)
+    facts = [
+        ("01", "0.001", SYMBOL),
+        ("03", "0", SYMBOL),
+        ("04", "0.006", "ETHUSDT"),
+        ("05", "0.006", SYMBOL),
+        ("07", "0.006", SYMBOL),
+    ]
+    lines = [
+        {"at": f"2026-11-20T09:12:{second}.000Z", "fact": "verified", "symbol": symbol, "contracts": contracts}
+        for second, contracts, symbol in facts
+    ]
+    (place.facts / f"{ACCOUNT}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    since = parse_instant("2026-11-20T09:12:02Z")
+    assert verified_at(place, ACCOUNT, SYMBOL, since) == since + 3
+    assert verified_at(place, ACCOUNT, SYMBOL, since + 10) is None
 
 
 def test_a_folder_that_is_no_demo_is_not_emptied(place: Home) -> None:

@@ -248,7 +248,7 @@ class TradeExecutor:
         policy = mine.policy if mine else Policy()
         interval_s = policy.reconcile_interval_s
         stream = self._streams.get(account.id)
-        if stream is not None and stream.up:
+        if stream is not None and stream.up and not stream.doubtful():
             interval_s = max(interval_s, STREAMED_INTERVAL_S)
         budget_s = READS_PER_CYCLE / (account.processor.capabilities.reads_per_s * READ_BUDGET_SHARE)
         dues = [o.next_due for o in outcomes.values() if o.next_due is not None]

@@ -24,6 +24,8 @@ ANCHOR_FRESH_S = 35.0
 """A primed position counts only if a read of all positions is at most this old."""
 READ_EVERY_S = 2.0
 """With nothing due, a read this old still vouches for the stream: alerts in quick succession need not read each."""
+READ_LAG_S = 2.0
+"""How far the venue's reads may be behind its stream: a push within so long before a read was sent may be the newer."""
 PUSH_WAIT_S = 0.05
 """How long a fill push is waited for after an ack before the position is read instead."""
 PRICES_EVERY_S = 100.0
@@ -42,6 +44,7 @@ class AccountStream:
         self._up = False
         self._anchored_at: float | None = None
         self._positions: dict[Symbol, Position] = {}
+        self._pushed_at: dict[Symbol, float] = {}
         self._executions: OrderedDict[str, None] = OrderedDict()
         self._filled: dict[ClientId, Decimal] = {}
         self._told = asyncio.Condition()
@@ -98,10 +101,26 @@ class AccountStream:
             return
         for symbol in set(positions.by_symbol) | set(self._positions):
             read, pushed = positions.of(symbol), self._positions.get(symbol)
-            newer = pushed is not None and pushed.seq is not None and read.seq is not None and pushed.seq > read.seq
-            if not newer:
+            if pushed is None or not self._outdoes(pushed, read, positions.sent_at):
                 self._positions[symbol] = read
         self._anchored_at = positions.sent_at
+
+    def _outdoes(self, pushed: Position, read: Position, sent_at: float) -> bool:
+        """Whether a push stands against a read. By their numbers; without them nobody knows which of two from about the
+        same time is the newer, so that what is not expected stands: it costs another read."""
+        if pushed.seq is not None and read.seq is not None:
+            return pushed.seq > read.seq
+        baseline = self._account.memory.of(pushed.symbol).baseline
+        late = self._pushed_at.get(pushed.symbol, float("-inf")) > sent_at - READ_LAG_S
+        return late and baseline is not None and pushed.contracts != baseline
+
+    def doubtful(self) -> bool:
+        """Whether it shows a position that is not what is expected, with no order of ours that could explain it."""
+        memories = ((self._account.memory.of(symbol), position) for symbol, position in self._positions.items())
+        return any(
+            memory.baseline is not None and not memory.intents and position.contracts != memory.baseline
+            for memory, position in memories
+        )
 
     def vouched_for(self) -> bool:
         """Whether a complete read was made so lately that the stream may be believed without another one."""
@@ -142,7 +161,7 @@ class AccountStream:
                 because = f"the private stream is down ({event.because}); positions are read until it is back"
                 self._account.trouble(None, because)
         elif event.kind is VenueEventKind.POSITION and event.position is not None:
-            self._take_position(event.position)
+            self._take_position(event.position, event.at)
         elif event.kind is VenueEventKind.FILL and event.fill is not None:
             self._take_fill(event)
         elif event.kind is VenueEventKind.ORDER and event.symbol is not None:
@@ -156,6 +175,7 @@ class AccountStream:
         self._up = self._account.streamed = False
         self._anchored_at = None
         self._positions.clear()
+        self._pushed_at.clear()
         self._filled.clear()
 
     def _should_wake(self, event: VenueEvent) -> bool:
@@ -169,11 +189,12 @@ class AccountStream:
             return not memory.intents and memory.baseline is not None and event.position.contracts != memory.baseline
         return event.kind is VenueEventKind.FILL and event.client_id not in memory.accounted
 
-    def _take_position(self, position: Position) -> None:
+    def _take_position(self, position: Position, at: float) -> None:
         known = self._positions.get(position.symbol)
         if known is not None and known.seq is not None and position.seq is not None and position.seq < known.seq:
             return  # late or repeated
         self._positions[position.symbol] = position
+        self._pushed_at[position.symbol] = at
         view = self._account.view(position.symbol)
         if position.seq is not None:
             view.seq = max(position.seq, view.seq if view.seq is not None else position.seq)

@@ -75,7 +75,7 @@ class CredentialsFile:
         try:
             data = self._files.read(self._home.credentials)
         except FileNotFoundError:
-            words = "does not exist; copy examples/credentials.json there and fill it in (docs/configuration.md)"
+            words = "does not exist; make it with python3 config/credentials.py (docs/configuration.md)"
             raise ConfigError(FILE, words) from None
         except OSError as error:
             raise ConfigError(FILE, f"cannot be read: {error.strerror or error}; make it readable") from error

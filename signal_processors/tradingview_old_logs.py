@@ -235,7 +235,7 @@ def _told(log: OldLog, places: list[str]) -> Iterator[str]:
     into = places[0] if len(places) == 1 else f"{places[0]} to {places[-1]}" if places else "no file"
     yield (
         f"raw_signals/{SOURCE}/{log.name}: {len(log.lines)} alerts of this older log were copied into {into}; the "
-        "original stays as it is. Their entries are too old to be opened; exits count."
+        "original stays as it is. Entries older than entry_max_age_s are not opened; exits count."
     )
     if log.refused:
         more = f" and {len(log.refused) - MAX_SAID} more" if len(log.refused) > MAX_SAID else ""

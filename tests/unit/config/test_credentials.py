@@ -196,7 +196,7 @@ def test_a_file_that_cannot_be_used_is_refused_without_showing_it(house: House, 
 
 def test_missing_and_unreadable_are_told_apart(house: House) -> None:
     file = CredentialsFile(house.home, {}, house.files)
-    with pytest.raises(ConfigError, match=r"does not exist; copy examples/credentials\.json"):
+    with pytest.raises(ConfigError, match=r"does not exist; make it with python3 config/credentials\.py"):
         file.load()
     house.files.broken.add(house.put("credentials.json", "{}"))
     with pytest.raises(ConfigError, match="Input/output error"):

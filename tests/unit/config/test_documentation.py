@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 from collections.abc import Mapping
@@ -101,6 +102,16 @@ def test_the_page_has_every_section_and_file() -> None:
     for source, keys in SOURCE_DEFAULTS.items():
         for name in keys.model_fields_set:
             assert re.search(rf"`{name}` {getattr(keys, name):g} for\s+{source}", PAGE)
+
+
+@pytest.mark.parametrize("script", ["credentials", "asset_mapping", "signal_weights"])
+def test_the_page_has_every_script_and_option(script: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        importlib.import_module(f"config.{script}").main(["--help"])
+    options = set(re.findall(r"--[a-z]+", capsys.readouterr().out)) - {"--help"}
+    assert len(options) >= 7
+    assert {option for option in options if f"`{option}" not in PAGE} == set()
+    assert f"| `{script}.py` |" in PAGE
 
 
 # --- examples ---------------------------------------------------------------------------------------------------------

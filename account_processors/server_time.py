@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from account_processors.shared import VenueShared
 from account_processors.venue_clock import VenueClock
+from core.errors import Unavailable
 from core.ports import Clock
 
 FRESH_S = 30.0
@@ -35,6 +36,13 @@ class ServerTime:
         if received_at > self._learnt_at:
             self._learnt_at = received_at
             self._venue_clock.learn(at_s, sent_at, received_at)
+
+    async def keep(self) -> None:
+        """Beside a read: a time that cannot be learnt now is no reason not to know what was read."""
+        try:
+            await self.learn()
+        except Unavailable:
+            return
 
     def forget(self) -> None:
         """The venue refused a time: what was learnt of it is wrong."""

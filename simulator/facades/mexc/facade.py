@@ -11,13 +11,22 @@ from simulator.exchange import Exchange
 from simulator.facades import Match, RequestCounts, Session
 from simulator.facades.lag import Lag
 from simulator.facades.mexc import account, auth, orders, public, queries
-from simulator.facades.mexc.codes import MESSAGES, NO_ENDPOINT, NO_ORDER, NO_TRADE_RIGHT, OK, REFUSALS, TOO_MANY
+from simulator.facades.mexc.codes import (
+    MESSAGES,
+    NO_ENDPOINT,
+    NO_ORDER,
+    NO_TRADE_RIGHT,
+    PARAMETER,
+    REFUSALS,
+    TOO_MANY,
+)
 from simulator.facades.mexc.context import Call, Handler, Venue
 from simulator.facades.mexc.limits import Limits
 from simulator.facades.mexc.wire import Params, Refusal, failure, success
 from simulator.facades.parts import Tally, Target
 from simulator.model import Refused
 
+SHUT_OUT = ("403", "429")
 JSON_TYPE = "application/json;charset=UTF-8"
 TRADES, READS, PUBLIC = "Order Placing", "View", ""
 """Who may call: a key with that right, any key, anybody."""
@@ -130,11 +139,11 @@ class MexcFacade:
         return Response(404, {"content-type": "text/plain"}, b"404 page not found")
 
     def reject(self, request: Request, code: str) -> Response:
-        """`code` is one of the venue's, or `http-` and an HTTP status."""
+        """`code` is one of the venue's, or 403 or 429: the HTTP status of the front that shuts an address out."""
         self._tally.count(endpoint_of(Target.of(request))[0])
-        if code.startswith("http-"):
-            return Response(int(code[5:]), {"content-type": "text/html"}, b"<html><body>error</body></html>")
-        return _failed(int(code))
+        if code in SHUT_OUT:
+            return Response(int(code), {"content-type": "text/html"}, b"<html><body>error</body></html>")
+        return _failed(int(code) if code.isdecimal() else PARAMETER)
 
     # --- requests -----------------------------------------------------------------------------------------------------
 
@@ -169,6 +178,5 @@ class MexcFacade:
 
 def _failed(code: int, message: str | None = None) -> Response:
     """HTTP 200, whatever the code."""
-    assert code != OK, "a success is no failure"
     text = MESSAGES.get(code, f"error {code}") if message is None else message
     return Response(200, {"content-type": JSON_TYPE}, failure(code, text))

@@ -15,6 +15,7 @@ MODULES = (
     "tests.contract.bybit_bench",
     "tests.contract.blofin_bench",
     "tests.contract.kucoin_bench",
+    "tests.contract.mexc_bench",
 )
 """Each has a `BENCH: VenueBench`, or `BENCHES`, a tuple of them."""
 

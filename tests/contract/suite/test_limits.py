@@ -125,6 +125,7 @@ def test_a_ban_of_the_address_silences_every_account_until_it_is_over(it: VenueB
         assert it.ban is not None
         second = bench.another("second")
         await asyncio.gather(bench.adapter.preflight(), second.preflight())
+        bench.shared.forget("instruments")  # where a preflight has read them
         bench.fault("reject_code", "equity", it.ban.code)
         with pytest.raises(Unavailable, match=f"HTTP {it.ban.code}") as caught:
             await bench.adapter.equity()

@@ -96,11 +96,13 @@ def test_after_a_429_nobody_is_in_haste_and_the_order_is_looked_up(it: VenueBenc
 @every()
 def test_the_table_decides_what_a_code_proves_and_the_rest_proves_nothing(it: VenueBench, where: str) -> None:
     async def scenario(bench: Bench) -> None:
+        await bench.adapter.preflight()
         await bench.adapter.instruments()
         codes = [*sorted(it.codes.proven), *it.codes.unproven]
         for code in codes:
-            client_id = bench.next_id()
-            fresh = bench.another("main", shared=VenueShared(bench.clock))  # what one refusal closes is its own
+            client_id, shared = bench.next_id(), VenueShared(bench.clock)
+            shared._kept.update(bench.shared._kept)  # what was read need not be asked for again
+            fresh = bench.another("main", shared=shared)  # what one refusal closes is its own
             permit = await fresh.permit(Cost(reduction=False))
             bench.fault("reject_code", "order_create", code)
             expected = it.codes.proven[code].kind if code in it.codes.proven else Ambiguous

@@ -22,9 +22,9 @@ BTC = "XBTUSDTM"
 class Door:
     """One world, its account `main`, and a clock whose time passes only in `wait`."""
 
-    def __init__(self) -> None:
+    def __init__(self, accounts: int = 1) -> None:
         self.clock = HandClock()
-        self.world = build_world(self.clock, kinds=[VENUE])
+        self.world = build_world(self.clock, kinds=[VENUE], accounts={"kucoin": accounts})
         self.admin = Admin(self.world)
         self.facade = self.world.venues["kucoin"].facade
         self.keys = self.facade.credentials("main")

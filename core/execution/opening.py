@@ -27,7 +27,7 @@ Projected = Mapping[str, Mapping[str, Any]]
 
 class Opener:
     """Opens accounts of one home. `lock` takes the account's OS lock or raises `Locked`; `projected` reads the depth
-    cache as it was left: (journal epoch, entries) of an account, or None."""
+    cache as it was left: (journal epoch, entries) of an account, None where the account was never in it."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class Opener:
         if journal.torn:
             account.trouble(None, f"cut {journal.torn} bytes of an unfinished record off the journal; nothing is lost")
         left = self._projected(account.id)
-        if not journal.records and left is not None and left[0] != journal.epoch and left[1]:
+        if not journal.records and left is not None and left[0] != journal.epoch:
             wait_s = account.processor.capabilities.validity_s + AFTER_VALIDITY_S
             account.recover_after = account.clock.time() + wait_s
             account.lost = left[1]

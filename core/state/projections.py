@@ -101,9 +101,15 @@ class DepthCache:
             self.read_problem = f"{path} cannot be used ({error}); it is written anew from the journals."
 
     def of(self, account: AccountId) -> tuple[str, Entries] | None:
-        """The journal epoch and entries last projected for an account, from this run or an earlier one."""
+        """The journal epoch and entries last projected for an account, from this run or an earlier one.
+
+        None: the account was never projected here. A file that could not be read may have held anything: an epoch that
+        is no journal's, and no entries.
+        """
         section = self._accounts.get(account)
-        return None if section is None else (section["epoch"], section["symbols"])
+        if section is not None:
+            return section["epoch"], section["symbols"]
+        return None if self.read_problem is None else ("", {})
 
     def put(self, account: AccountId, epoch: str, entries: Entries) -> str | None:
         """Replaces an account's section and writes the file; returns the trouble, if any."""
@@ -176,7 +182,11 @@ class Projections:
         return self._cache.read_problem
 
     def projected(self, account: AccountId) -> tuple[str, Entries] | None:
-        """What was last projected of an account: (journal epoch, entries). For the recovery of a lost journal only."""
+        """What was last projected of an account: (journal epoch, entries). For the recovery of a lost journal only.
+
+        Tells once of a file that was there and could not be read: then the epoch is "", and there are no entries.
+        """
+        self._note("depths as found", account, self._cache.read_problem)
         return self._cache.of(account)
 
     def status(self, account: AccountId, content: Mapping[str, Any]) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import errno
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -84,6 +85,26 @@ def test_a_lost_journal_waits_the_fence_and_takes_up_what_is_as_last_known(runni
         rig.signal(BTC, "0.25")
         await rig.settle()
         assert rig.position(BTC) == rig.target(BTC) == Decimal("0.057")
+
+    rig.run(scene())
+
+
+@pytest.mark.parametrize("left", [("another", {}), ("", {})], ids=["nothing was projected", "it cannot be read"])
+def test_a_lost_journal_waits_the_fence_where_nothing_can_be_taken_up(left: tuple[str, dict[str, Any]]) -> None:
+    """An order may be under way that no projection showed yet."""
+    rig = Rig()
+
+    async def scene() -> None:
+        await rig.settle()
+        lose_journal(rig)
+        rig.published.cache[rig.ids["main"]] = left
+        rig.boot()
+        began = rig.clock.monotonic()
+        rig.signal(BTC, "0.5")
+        await rig.settle()
+        assert rig.clock.monotonic() - began >= FENCE_S
+        assert len(rig.sent()) == 1
+        assert rig.position(BTC) == rig.target(BTC) != 0
 
     rig.run(scene())
 

@@ -160,8 +160,11 @@ def test_a_broken_depth_file_is_named_and_never_half_believed(ops: SimulatedFile
     assert rig.projections.read_problem is not None
     assert problem in rig.projections.read_problem
     assert "account_asset_depths.json" in rig.projections.read_problem
-    assert rig.projections.projected(BYBIT) is None
+    for account in (BYBIT, KUCOIN, BYBIT):
+        assert rig.projections.projected(account) == ("", {}), "it may have held anything: not the same as never"
+    assert rig.told == [(BYBIT, rig.projections.read_problem)]
     rig.projections.depths(BYBIT, "e1", ENTRIES)
+    assert rig.projections.projected(BYBIT) == ("e1", ENTRIES)
     assert Rig(ops).projections.projected(BYBIT) == ("e1", ENTRIES)
 
 

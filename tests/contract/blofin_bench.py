@@ -6,13 +6,15 @@ Its contracts of BTC are 0.001 BTC each.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from account_processors.blofin_processor import BloFinProcessor
 from account_processors.codecs.blofin import order_of_body
 from account_processors.codecs.blofin_errors import PROVEN
 from simulator.exchange import Exchange
 from simulator.facades import Facade, VenueKind
-from simulator.facades.blofin import RULES, VENUE, BloFinFacade
+from simulator.facades.blofin import RULES, BloFinFacade
+from simulator.facades.blofin.context import Ways
 from tests.contract import adapter_bench
 from tests.contract.adapter_bench import BTC, ETH, Bench, Place, Scenario, T, order
 from tests.contract.suite.venue import Ban, Burst, Codes, VenueBench
@@ -27,7 +29,7 @@ HEADERS = frozenset(
     ["content-type", "access-key", "access-sign", "access-timestamp", "access-nonce", "access-passphrase"]
 )
 BENCH = VenueBench(
-    place=Place(BloFinProcessor, VENUE),
+    place=Place(BloFinProcessor, VenueKind("blofin", RULES, partial(BloFinFacade, ways=Ways(closed_shown=True)))),
     create="POST /api/v1/trade/order",
     intent=lambda request: order_of_body(request.body),
     codes=Codes(

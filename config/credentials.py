@@ -47,7 +47,10 @@ from config.secret import ENV_PREFIX
 from core.errors import ConfigError
 from core.state import RealFileOps
 
-AT_START = "Programs read it when they start: ./run restart trade-engine (for the Bittensor key: bittensor-signals)."
+AT_START = (
+    "Programs read it when they start: ./run restart trade-engine (for the Bittensor key: bittensor-signals). "
+    "With --check the venues are asked."
+)
 EXAMPLES = (
     "python3 config/credentials.py --show",
     "python3 config/credentials.py --check bybit-main",

@@ -29,7 +29,9 @@ from core.state import content_hash, dumps, update_json
 
 DONE, NOT_DONE, NOT_UNDERSTOOD, INTERRUPTED = 0, 1, 2, 130
 UNCHANGED = "Nothing was changed."
-LIVE = "Every running program takes it in within two seconds; nothing needs a restart."
+LIVE = (
+    "Every running program takes it in within two seconds; nothing needs a restart. With --check the venues are asked."
+)
 
 
 # --- files ------------------------------------------------------------------------------------------------------------
@@ -227,6 +229,8 @@ def common_parser(script: str, what: str, examples: Sequence[str]) -> argparse.A
 
 def home_of(parser: argparse.ArgumentParser, given: str | None) -> Home:
     """The home to act on; ends the program (2) where it is no folder."""
+    if given == "":
+        parser.error(f"--home names no folder; an unset variable? {UNCHANGED}")  # not the checkout by accident
     home = Home.find(given=given)
     if not home.root.is_dir():
         parser.error(f"{home.root} is no folder; make it (mkdir -p), or name another with --home DIR. {UNCHANGED}")

@@ -340,6 +340,9 @@ def test_a_home_that_is_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[
     with pytest.raises(SystemExit):
         main(["--home", str(tmp_path / "nowhere")])
     assert "is no folder; make it" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["--home", "", "--show"])
+    assert "names no folder" in capsys.readouterr().err
 
 
 def test_the_prompts_are_those_people_know() -> None:

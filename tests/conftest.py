@@ -1,11 +1,14 @@
-"""For every test: no home, PM2 or secret of the machine's user reaches it."""
+"""For every test: no home, PM2 or secret of the machine's user reaches it, and no request it causes carries a mark."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.request_marks import Seen, watched
 
 
 @pytest.fixture(autouse=True)
@@ -13,3 +16,17 @@ def _nobody_home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempP
     for name in [name for name in os.environ if name.startswith(("TRADE_ENGINE_", "PM2_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PM2_HOME", str(Path(tmp_path_factory.getbasetemp()) / "no-pm2"))
+
+
+@pytest.fixture(scope="session")
+def _watched() -> Iterator[Seen]:
+    with watched() as seen:
+        yield seen
+
+
+@pytest.fixture(autouse=True)
+def _no_marks(_watched: Seen) -> Iterator[None]:
+    """Fails a test that made an adapter send a broker's, builder's, partner's, referrer's or library's mark."""
+    yield
+    if marks := _watched.taken():
+        pytest.fail("a mark was sent: " + "; ".join(marks), pytrace=False)

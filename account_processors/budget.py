@@ -90,6 +90,12 @@ class Window:
         use.at = now
         self._uses.append((now, use))
 
+    def weigh(self, use: _Use, weight: int) -> None:
+        """`use` turned out to have this weight."""
+        if use.counted:
+            self._used += weight - use.weight
+        use.weight = weight
+
     def correct(self, now: float, limit: int | None, remaining: int | None) -> None:
         """Believes the venue where it is stricter: its present limit, and what it says is left of it."""
         if limit is not None and limit > 0:
@@ -113,6 +119,10 @@ class Lease:
 
     def done(self) -> None:
         self._budget.recount(self._uses)
+
+    def spent(self, weight: int) -> None:
+        """What it really took, where only the answer says so: at most what was asked for. Call it after `done`."""
+        self._budget.weigh(self._uses, weight)
 
 
 @dataclass(order=True, slots=True)
@@ -174,6 +184,11 @@ class Budget:
         now = self._clock.monotonic()
         for window, use in uses:
             window.recount(use, now)
+
+    def weigh(self, uses: tuple[tuple[Window, _Use], ...], weight: int) -> None:
+        for window, use in uses:
+            window.weigh(use, weight)
+        self._serve()
 
     def _enqueue(self, windows: tuple[Window, ...], priority: Priority, owner: str, weight: int) -> _Waiting:
         tag = max(self._served_tag, self._owner_tags.get(owner, 0)) + weight

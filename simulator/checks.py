@@ -39,7 +39,7 @@ def checked(state: VenueState, account: Account, new: NewOrder) -> NewOrder:
         raise Refused(OF_MATCHING[why], f"{new.side} {new.contracts} {new.symbol}: {why}")
     if not whole:
         _size_fits(listing, new, leg)
-    _price_fits(listing, new)
+    _price_fits(state, listing, new)
     if not new.reduce_only:
         _worth_and_margin(state, account, listing, new, leg)
     return new
@@ -102,9 +102,11 @@ def _size_fits(listing: Listing, new: NewOrder, leg: Leg) -> None:
         raise Refused(Reason.ABOVE_MAXIMUM, f"{new.contracts} is above {most}")
 
 
-def _price_fits(listing: Listing, new: NewOrder) -> None:
-    if new.kind is OrderKind.LIMIT and new.price is not None and new.price % listing.instrument.tick:
-        raise Refused(Reason.BAD_TICK, f"{new.price} is not a multiple of {listing.instrument.tick}")
+def _price_fits(state: VenueState, listing: Listing, new: NewOrder) -> None:
+    if new.kind is OrderKind.LIMIT and new.price is not None:
+        tick = state.rules.tick_at(new.price, listing.instrument.tick)
+        if new.price % tick:
+            raise Refused(Reason.BAD_TICK, f"{new.price} is not a multiple of {tick}")
 
 
 def _worth_and_margin(state: VenueState, account: Account, listing: Listing, new: NewOrder, leg: Leg) -> None:

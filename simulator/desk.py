@@ -165,7 +165,9 @@ class Desk:
         """What an order of `side` trades against."""
         other = Side.SELL if side is Side.BUY else Side.BUY
         quote, instrument = self._state.quote(symbol), self._state.listings[symbol].instrument
-        return levels_around(quote.last, other, self._state.shape, instrument)
+        tick = self._state.rules.tick_at(quote.last, instrument.tick)
+        at_price = instrument if tick == instrument.tick else replace(instrument, tick=tick)
+        return levels_around(quote.last, other, self._state.shape, at_price)
 
     def _order(self, new: NewOrder) -> Order:
         self._numbers += 1

@@ -149,7 +149,7 @@ class Fault:
         return (
             self.left != 0
             and self.venue == venue
-            and self.match in (ANY, call.match)
+            and self.match in (ANY, call.match, call.also)
             and self.account in (None, call.account)
             and (self.kind in AT_HANDSHAKE if call.match is Match.STREAM else self.kind not in MESSAGE_KINDS)
         )

@@ -13,6 +13,8 @@ from enum import StrEnum
 
 from core.domain import ZERO, Instrument, MarginMode, OrderKind, PositionMode, Side, Symbol, TimeInForce
 
+ONE = Decimal(1)
+
 
 class Reason(StrEnum):
     """Why an exchange refuses; every facade has one table from these to its venue's codes."""
@@ -127,6 +129,14 @@ class VenueRules:
     level_notional: Decimal = Decimal(250_000)
     """Settlement currency offered on each level."""
     levels: int = 25
+    price_digits: int | None = None
+    """Significant figures a price may have, beside its tick; a whole number may have any. None: the tick alone."""
+
+    def tick_at(self, price: Decimal, tick: Decimal) -> Decimal:
+        """What `price` must be a multiple of, where the contract's own tick is `tick`."""
+        if self.price_digits is None:
+            return tick
+        return max(tick, min(ONE, ONE.scaleb(price.adjusted() - self.price_digits + 1)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,8 @@ class VenueState:
 
     def mark(self, symbol: Symbol, at: float) -> Decimal:
         """The mark price on the tick at an instant."""
-        return on_tick(self.market.level(symbol, at).mark, self.listings[symbol].instrument.tick)
+        level = self.market.level(symbol, at).mark
+        return on_tick(level, self.rules.tick_at(level, self.listings[symbol].instrument.tick))
 
     def quote(self, symbol: Symbol) -> Quote:
         now = self.clock.time()
@@ -107,15 +108,16 @@ class VenueState:
     def _quote(self, symbol: Symbol, now: float) -> Quote:
         listing = self.listings[symbol]
         instrument, level = listing.instrument, self.market.level(symbol, now)
-        mark, last = on_tick(level.mark, instrument.tick), on_tick(level.last, instrument.tick)
+        tick = self.rules.tick_at(level.last, instrument.tick)
+        mark, last = self.mark(symbol, now), on_tick(level.last, tick)
         size = max(instrument.contracts_for(self.shape.level_notional, last), instrument.lot)
         return Quote(
             symbol=symbol,
             mark=mark,
             last=last,
             index=mark,
-            bid=best_price(last, Side.BUY, self.shape, instrument.tick),
-            ask=best_price(last, Side.SELL, self.shape, instrument.tick),
+            bid=best_price(last, Side.BUY, self.shape, tick),
+            ask=best_price(last, Side.SELL, self.shape, tick),
             bid_contracts=size,
             ask_contracts=size,
             funding_rate=listing.funding_rate,

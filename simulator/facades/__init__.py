@@ -44,6 +44,8 @@ class Call:
     account: str | None
     endpoint: str
     """Method and path without query, for example `POST /v5/order/create`."""
+    also: Match | None = None
+    """What else it is about, where a venue answers two things at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,7 @@ REGISTRY: Mapping[str, str] = {
     "bybit": "simulator.facades.bybit:VENUE",
     "blofin": "simulator.facades.blofin:VENUE",
     "kucoin": "simulator.facades.kucoin:VENUE",
+    "mexc": "simulator.facades.mexc:VENUE",
 }
 """Venue -> "module:name" of its `VenueKind`."""
 

@@ -250,3 +250,22 @@ def test_the_queue_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         await asyncio.gather(*waiting, return_exceptions=True)
 
     virtual(scenario)
+
+
+def test_what_a_request_did_not_take_is_given_back_at_once() -> None:
+    async def scenario(clock: VirtualClock) -> None:
+        budget, window = Budget(clock), Window("it", 100, 60.0)
+        lease = await budget.acquire([window], Priority.READ, "a", 1.0, weight=90)
+        waiting = asyncio.create_task(budget.acquire([window], Priority.READ, "b", 5.0, weight=80))
+        await asyncio.sleep(1)
+        assert not waiting.done()
+        lease.done()
+        lease.spent(15)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert waiting.done()
+        assert window.used(clock.monotonic()) == 95
+        await asyncio.sleep(61)
+        assert window.used(clock.monotonic()) == 0
+
+    virtual(scenario)

@@ -49,6 +49,14 @@ def test_aim(aim: Mapping[str, object], met: list[Call]) -> None:
     assert faults.all()[0].hits == len(met)
 
 
+def test_a_request_about_two_things_is_met_by_faults_on_either() -> None:
+    both = Call(Match.POSITIONS, "main", "POST /state", Match.EQUITY)
+    for match, met in (("positions", True), ("equity", True), ("prices", False)):
+        faults = Faults(7)
+        inject(faults, kind="empty", match=match)
+        assert (verdicts(faults, both, 1) != [CLEAN]) == met
+
+
 def test_other_venues_are_not_met_and_nothing_is_classified_for_nothing() -> None:
     faults = Faults(7)
     inject(faults, kind="empty")

@@ -52,6 +52,14 @@ def test_real_and_generated(tmp_path: Path) -> None:
     ]
 
 
+def test_rule_with_decimals_makes_the_tick_from_the_lot(tmp_path: Path) -> None:
+    rows = load(tmp_path, FILE | {"rule": RULE | {"decimals": "6", "largest_lot": "1"}})
+    assert rows[1:] == [
+        ("TAOUSDT", "TAOUSDT", "0.01", "1", "0.0001", True),
+        ("PEPEUSDT", "PEPEUSDT", "1", "1", "0.000001", True),
+    ]
+
+
 def test_rule_with_a_lot_makes_the_contract_size(tmp_path: Path) -> None:
     rows = load(tmp_path, FILE | {"rule": RULE | {"lot": "1"}})
     assert rows[1:] == [

@@ -23,6 +23,7 @@ REGISTRY: Mapping[str, str] = MappingProxyType(
         "bybit": "account_processors.bybit_processor:BybitProcessor",
         "blofin": "account_processors.blofin_processor:BloFinProcessor",
         "kucoin": "account_processors.kucoin_processor:KucoinProcessor",
+        "mexc": "account_processors.mexc_processor:MexcProcessor",
     }
 )
 """Venue -> "module:Class" of its `ProcessorFactory`."""

@@ -22,7 +22,6 @@ from account_processors.codecs.wire import (
     number_or_none,
     positive,
     rows,
-    table,
     text,
 )
 from core.domain import (
@@ -325,9 +324,3 @@ def order_of_body(body: bytes) -> tuple[PlaceOrder, ClientId]:
 
 def mode_problems(mode: PositionMode) -> list[Problem]:
     return [Problem(Scope.ALL, HEDGE_MODE, HEDGE_REMEDY)] if mode is PositionMode.HEDGE else []
-
-
-def entry(payload: Row) -> Row | None:
-    """The one object of `data`; None where there is none."""
-    data = payload.get("data")
-    return None if data in (None, {}, [], "") else table(data, "data")

@@ -31,6 +31,7 @@ class Tokens:
     """Every token of one venue."""
 
     exchange: Exchange
+    life_s: float = LIFE_S
     _known: OrderedDict[str, Token] = field(default_factory=OrderedDict)
     _issued: int = 0
 
@@ -38,7 +39,7 @@ class Tokens:
         self._issued += 1
         digest = hashlib.blake2b(f"{self.exchange.state.seed}/kucoin/token/{self._issued}".encode()).digest()
         text = f"2neAiu{base64.urlsafe_b64encode(digest[:48]).decode()}.{base64.b64encode(digest[48:]).decode()}"
-        self._known[text] = Token(account, self.exchange.clock.monotonic() + LIFE_S)
+        self._known[text] = Token(account, self.exchange.clock.monotonic() + self.life_s)
         while len(self._known) > KEPT:
             self._known.popitem(last=False)
         return text

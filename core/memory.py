@@ -18,6 +18,8 @@ kinds are refused, because a decision taken without a record that a newer versio
     ADOPTED         the position found is ours from now on; baseline and stored size
     CLOSED_BY_USER  FLATTEN or `close`: everything taken on the symbol becomes 0
     ACCEPTED_INSTRUMENT  changed contract size or lot accepted by the user
+    LOST            the journal before this one is gone: orders of it may still land, so nothing is sent
+    RECOVERED       none can land any more, and what was as last projected was taken up
     SNAPSHOT        the whole memory of one symbol, written by compaction
 """
 
@@ -102,6 +104,8 @@ class AccountMemory:
     next_intent: int = 1
     commands: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     """`verb/symbol-or-*` -> n."""
+    recovering: bool = False
+    """An earlier journal was lost, and the wait for its last orders has not ended."""
 
     def of(self, symbol: Symbol) -> SymbolMemory:
         return self.symbols.get(symbol) or SymbolMemory(symbol)
@@ -138,6 +142,8 @@ def _apply(account: AccountMemory, record: Record) -> AccountMemory:
         for symbol in list(chosen):
             account = _store(account, replace(account.of(symbol), resync=account.of(symbol).resync + 1))
         return account
+    if kind in ("LOST", "RECOVERED"):
+        return replace(account, recovering=kind == "LOST")
     symbol = Symbol(record["symbol"])
     if kind == "PREPARED":
         account = replace(account, next_intent=max(account.next_intent, int(record["n"]) + 1))
@@ -315,7 +321,8 @@ _FOLDS: Mapping[str, Callable[[SymbolMemory, Record], SymbolMemory]] = {
 def snapshot_records(account: AccountMemory, at: float) -> list[dict[str, Any]]:
     """Records that fold to exactly `account`: what compaction leaves behind."""
     counters = {"kind": "COUNTERS", "at": at, "next_intent": account.next_intent, "commands": dict(account.commands)}
-    return [counters] + [_snapshot_record(memory, at) for memory in account.symbols.values()]
+    recovering = [{"kind": "LOST", "at": at}] if account.recovering else []
+    return [counters, *recovering] + [_snapshot_record(memory, at) for memory in account.symbols.values()]
 
 
 def _snapshot_record(memory: SymbolMemory, at: float) -> dict[str, Any]:

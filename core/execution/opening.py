@@ -85,14 +85,16 @@ class Opener:
         account.lock = self._lock(account.id)
         journal = Journal.open(self.path(account.id), account.id, self._ops, self._entropy, self._offload)
         account.open(journal, list(journal.records))
-        account.skip_commands = not journal.records
-        if journal.torn:
-            account.trouble(None, f"cut {journal.torn} bytes of an unfinished record off the journal; nothing is lost")
         left = self._projected(account.id)
         if not journal.records and left is not None and left[0] != journal.epoch:
+            account.record("LOST")  # before anything else, so that a restart within the wait waits as well
+        account.skip_commands = not journal.records or (account.memory.recovering and not account.memory.commands)
+        if journal.torn:
+            account.trouble(None, f"cut {journal.torn} bytes of an unfinished record off the journal; nothing is lost")
+        if account.memory.recovering:
             wait_s = account.processor.capabilities.validity_s + AFTER_VALIDITY_S
             account.recover_after = account.clock.time() + wait_s
-            account.lost = left[1]
+            account.lost = left[1] if left is not None else {}
             account.trouble(
                 None,
                 f"the journal {self.path(account.id)} is gone; nothing is sent for {wait_s:.0f} s, then positions "
@@ -127,6 +129,7 @@ async def recover(account: Account) -> None:
         restored["stored"] = restored["contracts"]
         restored["contracts"] = plain(found)
         account.record(**restored)
+    account.record("RECOVERED")
     account.recover_after = None
     account.lost = {}
 

@@ -109,6 +109,38 @@ def test_a_lost_journal_waits_the_fence_where_nothing_can_be_taken_up(left: tupl
     rig.run(scene())
 
 
+@pytest.mark.parametrize("last", ["0.5", "0"])
+def test_a_restart_within_the_fence_of_a_lost_journal_waits_as_well(last: str) -> None:
+    rig = Rig(compact_bytes=1)
+
+    async def scene() -> None:
+        await opened(rig)
+        rig.signal(BTC, last)
+        await rig.settle()
+        rig.settings.asked = {"close": {rig.ids["main"]: {ETH: 1}}}
+        sent = len(rig.sent())
+        lose_journal(rig)
+        for _ in range(3):
+            rig.boot()
+            began = rig.clock.monotonic()
+            rig.signal(BTC, "0.25")
+            await rig.cycle()
+            await asyncio.sleep(FENCE_S / 2)
+            await rig.cycle()
+            assert len(rig.sent()) == sent
+        await rig.settle()
+        assert rig.clock.monotonic() - began >= FENCE_S
+        assert rig.states()[BTC][0] == "CONVERGED", "what was as last known is ours"
+        assert rig.position(BTC) == rig.target(BTC) != 0
+        rig.boot()
+        began = rig.clock.monotonic()
+        rig.signal(BTC, "0.5")
+        await rig.settle()
+        assert rig.clock.monotonic() - began < FENCE_S, "that is over once and for all"
+
+    rig.run(scene())
+
+
 def test_after_a_lost_journal_another_position_is_foreign() -> None:
     rig = Rig()
 

@@ -182,6 +182,8 @@ class Account:
         self.cycle = 0
         self.orders_sent = 0
         self._backlog: list[Mapping[str, Any]] = []
+        self.unwritten = ""
+        """Why the newest records are not on disk; empty: they are, as far as anybody has tried."""
         self._compact_bytes = compact_bytes
 
     # --- memory -------------------------------------------------------------------------------------------------------
@@ -193,6 +195,7 @@ class Account:
         self.opened_at = self.clock.time()
         self.calm_until = min(_last_sent(records, self.memory), self.opened_at) + PREDECESSOR_S
         self._backlog.clear()
+        self.unwritten = ""
 
     def record(self, kind: str, **fields: Any) -> None:
         """Journals one fact and applies it. A disk that refuses leaves it in the backlog, which stops sends."""
@@ -220,6 +223,7 @@ class Account:
                 self._refused(error)
                 return False
             self._backlog.pop(0)
+            self.unwritten = ""
         return not self._backlog
 
     async def durable(self) -> bool:
@@ -235,7 +239,10 @@ class Account:
 
     def _refused(self, error: OSError | StateError) -> None:
         """A journal that is lost or broken is opened anew; a full disk is tried again with the next record."""
-        self.trouble(None, f"the journal cannot be written ({error}); nothing is sent until it can")
+        self.unwritten = f"the journal cannot be written ({error}); nothing is sent until it can"
+        if isinstance(error, OSError):
+            self.unwritten += ", which is tried in every cycle. Look at the disk's free space and permissions"
+        self.trouble(None, self.unwritten)
         if isinstance(error, StateError):
             self.reopen = str(error)
 

@@ -55,6 +55,8 @@ def _account_state(account: Account, version: Version) -> tuple[str, str]:
     holds = account_holds(account, settings_of(account, version), version.halt)
     if holds:
         return holds[0].state.value, holds[0].because
+    if account.unwritten:
+        return "BLOCKED", account.unwritten
     if version.problems:
         return "OK", "; ".join(version.problems)
     return "OK", "dry run: nothing is sent" if account.dry else ""

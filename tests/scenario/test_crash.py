@@ -228,10 +228,14 @@ def test_a_disk_that_refuses_means_no_order_until_it_takes_again(operation: str,
             await asyncio.sleep(1)
         assert not rig.sent()
         assert any(isinstance(event, Trouble) and "journal" in event.because for event in rig.events)
+        shown = rig.published.statuses[rig.ids["main"]]
+        assert shown["state"] == "BLOCKED"
+        assert "free space" in shown["because"]
         rig.disk.faults.remove(fault)
         await asyncio.sleep(5)
         await rig.settle()
         assert rig.position(BTC) == rig.target(BTC) != 0
+        assert rig.published.statuses[rig.ids["main"]]["state"] == "OK"
         orders = [event for event in rig.events if isinstance(event, OrderSent)]
         assert len(orders) == 1
         rig.signal(ETH, "0.5")

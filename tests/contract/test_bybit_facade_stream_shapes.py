@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import pytest
 
 from tests.contract.bybit_door import pinned
 from tests.contract.bybit_wire import PRIVATE, PUBLIC, Wire
-from tests.contract.test_bybit_facade_shapes import fields
+from tests.contract.coverage import shapes
 
 RECORDED = Path(__file__).resolve().parents[3] / "shared" / "recorded" / "venues" / "bybit" / "Subscriptions" / "V5"
 SLOT = re.compile(r'"\|[0-9*]\|"')
@@ -49,6 +49,10 @@ DOCUMENTED: Mapping[str, set[str]] = {
     "Option/Book": set(),
 }  # fmt: skip
 """Fields beyond the recorded ones. Source: https://bybit-exchange.github.io/docs/v5/websocket"""
+
+
+def fields(value: object) -> Iterator[tuple[str, str]]:
+    return shapes.fields(value, frozenset({"cumFeeDetail"}))
 
 
 def recorded(name: str) -> tuple[list[Any], list[Any], Any]:

@@ -1,24 +1,16 @@
-"""The simulated KuCoin: its door, and its answers beside recorded ones, field by field.
-
-A recorded field must be there with the same JSON type. What differs is named here, with the reason.
-"""
+"""The simulated KuCoin: its door, orders, lists and contracts; `coverage` holds its answers beside recorded ones."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
 from core.ports import Request, StreamRequest
 from simulator.facades import Match
-from simulator.facades.kucoin.facade import ROUTES, endpoint_of
-from simulator.facades.parts import Target
 from simulator.instruments import load_listings
 from tests.contract.kucoin_door import BTC, Door
-from tests.contract.test_bybit_facade_shapes import fields
-from tests.unit.account_processors.kucoin_golden import recorded
 
 POSITIONS = "/api/v1/positions"
 
@@ -145,102 +137,6 @@ def test_funding_is_paid_and_listed_newest_first() -> None:
     assert (len(paid["dataList"]), paid["hasMore"]) == (2, True)
     assert paid["dataList"][0]["timePoint"] - paid["dataList"][1]["timePoint"] == 28_800_000
     assert paid["dataList"][0]["funding"] < 0
-
-
-# --- shapes -----------------------------------------------------------------------------------------------------------
-
-
-def traded() -> Door:
-    """An account with a position, a resting order, a filled and a cancelled one, and funding paid."""
-    door = Door()
-    door.order(clientOid="filled", size=12)
-    door.order(clientOid="rest", type="limit", price="49500")
-    door.order(clientOid="cancelled", type="limit", price="49400")
-    door.body("DELETE", "/api/v1/orders/client-order/cancelled", symbol=BTC)
-    door.wait(28_800)
-    door.order(clientOid="last")
-    return door
-
-
-Ask = Callable[[Door], Any]
-
-
-def get(path: str, **params: object) -> Ask:
-    return lambda door: door.body("GET", path, **params)
-
-
-def post(path: str, **body: object) -> Ask:
-    return lambda door: door.body("POST", path, **body)
-
-
-ONE = {"clientOid": "n", "side": "buy", "symbol": BTC, "type": "market", "size": 1, "leverage": 3}
-
-ANSWERS: Mapping[str, Ask] = {
-    "ExchangeData/GetOpenContracts": get("/api/v1/contracts/active"),
-    "ExchangeData/GetContract": get(f"/api/v1/contracts/{BTC}"),
-    "ExchangeData/GetTicker": get("/api/v1/ticker", symbol=BTC),
-    "ExchangeData/GetTickers": get("/api/v1/allTickers"),
-    "ExchangeData/GetCurrentMarkPrice": get(f"/api/v1/mark-price/{BTC}/current"),
-    "ExchangeData/GetCurrentFundingRate": get(f"/api/v1/funding-rate/{BTC}/current"),
-    "ExchangeData/GetFundingRateHistory": get("/api/v1/contract/funding-rates", symbol=BTC, **{"from": 1, "to": 9**15}),
-    "ExchangeData/GetAggregatedPartialOrderBook": get("/api/v1/level2/depth20", symbol=BTC),
-    "ExchangeData/GetAggregatedFullOrderBook": get("/api/v1/level2/snapshot", symbol=BTC),
-    "ExchangeData/GetKlines": get("/api/v1/kline/query", symbol=BTC, granularity=60),
-    "ExchangeData/GetServiceStatus": get("/api/v1/status"),
-    "Account/GetAccountOverview": get("/api/v1/account-overview", currency="USDT"),
-    "Account/GetPositions": get("/api/v1/positions"),
-    "Account/GetPosition": get("/api/v2/position", symbol=BTC),
-    "Account/GetMarginMode": get("/api/v2/position/getMarginMode", symbol=BTC),
-    "Account/SetMarginMode": post("/api/v2/position/changeMarginMode", symbol="ETHUSDTM", marginMode="CROSS"),
-    "Account/GetCrossMarginLeverage": get("/api/v2/getCrossUserLeverage", symbol=BTC),
-    "Account/GetFundingHistory": get("/api/v1/funding-history", symbol=BTC),
-    "Account/GetTradingFee": get("/api/v1/trade-fees", symbol=BTC),
-    "Account/GetOpenOrderValue": get("/api/v1/openOrderStatistics", symbol=BTC),
-    "Trading/PlaceOrder": lambda door: door.order(clientOid="new"),
-    "Trading/PlaceTestOrder": post("/api/v1/orders/test", **ONE),
-    "Trading/CancelOrderByClientOrderId": lambda door: door.body(
-        "DELETE", "/api/v1/orders/client-order/rest", symbol=BTC
-    ),
-    "Trading/CancelAllOrders": lambda door: door.body("DELETE", "/api/v3/orders", symbol=BTC),
-    "Trading/GetOrders": get("/api/v1/orders"),
-    "Trading/GetClosedOrders": get("/api/v1/recentDoneOrders"),
-    "Trading/GetOrderByClientOrderId": get("/api/v1/orders/byClientOid", clientOid="filled"),
-    "Trading/GetUserTrades": get("/api/v1/fills"),
-    "Trading/GetRecentUserTrades": get("/api/v1/recentFills"),
-}  # fmt: skip
-
-ABSENT: Mapping[str, set[str]] = {
-    "Account/GetPositions": {"userId"},
-    "Account/GetPosition": {"userId", "riskLimitLevel"},
-    "ExchangeData/GetFundingRateHistory": {"success", "msg", "retry"},
-}
-"""Recorded fields the present documentation no longer has; nobody reads them."""
-
-OTHERWISE: Mapping[str, set[str]] = {
-    "ExchangeData/GetAggregatedPartialOrderBook": {"asks[][]", "bids[][]"},
-    "ExchangeData/GetAggregatedFullOrderBook": {"asks[][]", "bids[][]"},
-    "Trading/GetOrders": {"visibleSize", "remark", "tags"},
-    "Trading/GetClosedOrders": {"visibleSize", "remark", "tags"},
-    "Trading/GetOrderByClientOrderId": {"visibleSize", "remark", "tags"},
-}
-"""Fields whose type differs in the present documentation: a value where null was recorded, prices as numbers."""
-
-
-@pytest.mark.parametrize("name", ANSWERS)
-def test_answers_have_the_recorded_fields(name: str) -> None:
-    _, theirs = recorded(name)
-    ours = ANSWERS[name](traded())
-    assert ours["code"] == "200000"
-    have, want = set(fields(ours)), set(fields(json.loads(json.dumps(theirs, default=float))))
-    missing = {f"{place} ({what})" for place, what in want - have}
-    excused = ABSENT.get(name, set()) | OTHERWISE.get(name, set())
-    assert {one for one in missing if one.split(" ")[0].rpartition(".")[2] not in excused} == set()
-
-
-@pytest.mark.parametrize("name", ANSWERS)
-def test_answers_are_asked_for_where_they_were_recorded(name: str) -> None:
-    place, _ = recorded(name)
-    assert any(endpoint_of(Target(method, place.strip(), ""))[0] in ROUTES for method in ("GET", "POST", "DELETE"))
 
 
 def test_the_list_of_contracts() -> None:

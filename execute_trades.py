@@ -21,7 +21,6 @@ from config.reload import FileSettings
 from config.signal_files import SignalFiles
 from config.watch import watch
 from core.clock import SystemClock, SystemEntropy
-from core.domain import Policy
 from core.errors import ConfigError
 from core.events import Emit
 from core.execution.account import COMPACT_BYTES, Account
@@ -55,11 +54,11 @@ class Engine:
 def compose(home: Home, known: Credentials, emit: Emit, via: Transport | None = None, dry: bool = False) -> Engine:
     """Joins files, manager, executor and adapters. An account that cannot be used is BLOCKED, with its reason."""
     clock, entropy, ops, transport = SystemClock(), SystemEntropy(), RealFileOps(), via or HttpTransport(SystemClock())
-    projections = Projections(home.depths, home.statuses, ops, clock, troubles(emit, clock))
+    told, ever = troubles(emit, clock), FactLog(home.facts, ops).traded
+    projections = Projections(home.depths, home.statuses, ops, clock, told, ever)
     settings = FileSettings(home, clock, accounts=known.known, keeps=not dry)
     signals = SignalFiles(home, clock, staleness_s=settings.staleness_s, remembers=not dry)
     compact_bytes = whole_setting("COMPACT_BYTES", COMPACT_BYTES)
-    deadline_s = found.policy.request_deadline_s if (found := settings.settings()) else Policy().request_deadline_s
     shared: dict[tuple[str, str | None], VenueShared] = {}
     accounts = []
     for one in known.accounts:
@@ -67,7 +66,7 @@ def compose(home: Home, known: Credentials, emit: Emit, via: Transport | None = 
             if one.trouble:
                 raise ConfigError("credentials.json", one.trouble)
             venue = shared.setdefault((one.known.venue, one.base_url), VenueShared(clock))
-            place = (one.base_url, one.ws_url, venue, deadline_s)
+            place = (one.base_url, one.ws_url, venue, settings.deadline_s)
             processor = load(one.known.venue)(one.account, one.keys, transport, clock, entropy, *place)
             accounts.append(Account(one.account, processor, clock, entropy, emit, compact_bytes))
         except ConfigError as error:
@@ -85,7 +84,7 @@ async def run(life: Life, home: Home, stop: asyncio.Event, keys: Credentials, on
     engine = compose(home, keys, watchers, dry=dry)
     async with watchers.running(), contextlib.aclosing(engine):
         if once:
-            return 0 if all(result.settled for result in await engine.executor.execute()) else 1
+            return int(not all(result.settled for result in await engine.executor.execute()))
         life.ready()
         beat = Heartbeat(home, NAME, RealFileOps(), SystemClock(), engine.executor.versions).run()
         await engine.executor.run(stop, [watch([engine.settings, engine.signals], engine.executor.wake), beat])

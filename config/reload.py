@@ -18,7 +18,7 @@ from config.contents import Content, Contents, parsed
 from config.home import Home
 from config.last_good import LastGood
 from config.switches import Asked, Desired, HaltFile, asked_of
-from core.domain import Halt, Settings, SourceName
+from core.domain import Halt, Policy, Settings, SourceName
 from core.errors import ConfigError
 from core.ports import Clock, FileOps
 from core.state import RealFileOps, content_hash
@@ -83,6 +83,12 @@ class FileSettings:
     def settings(self) -> Settings | None:
         self._refresh()
         return self._settings
+
+    @property
+    def deadline_s(self) -> float:
+        """How long a request to a venue may take, as configured; the default while nothing valid was ever read."""
+        found = self.settings()
+        return (found.policy if found else Policy()).request_deadline_s
 
     def problems(self) -> tuple[str, ...]:
         self._refresh()

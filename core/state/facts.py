@@ -20,6 +20,7 @@ from core.state.jsonfile import encode, loads
 SCHEMA = 1
 MAX_BYTES = 8 << 20
 KEPT_FILES = 30
+SENT = b'"fact":"order_sent"'
 
 
 class FactLog:
@@ -46,6 +47,16 @@ class FactLog:
                 "Look at the disk's free space and permissions."
             )
         return None
+
+    def traded(self, account: AccountId) -> bool:
+        """Whether an order of the account was ever noted here; True too where that cannot be read."""
+        try:
+            names = [name for name in self._ops.list(self._folder) if name.startswith(f"{account}.")]
+            return any(SENT in self._ops.read(self._folder / name) for name in names)
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
 
     def _make_room(self, account: AccountId, path: Path, day: str, needed: int) -> None:
         """Rotates when the day or the size asks for it."""

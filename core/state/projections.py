@@ -164,16 +164,24 @@ def _section(value: object, where: str) -> Mapping[str, Any]:
 
 
 class Projections:
-    """The executor's publisher: statuses and the depth cache of a home. `tell(account, because)` hears of troubles."""
+    """The executor's publisher: statuses and the depth cache of a home. `tell(account, because)` hears of troubles;
+    `traded` knows whether the account ever sent an order from this home."""
 
     def __init__(
-        self, depths: Path, statuses: Path, ops: FileOps, clock: Clock, tell: Callable[[AccountId, str], None]
+        self,
+        depths: Path,
+        statuses: Path,
+        ops: FileOps,
+        clock: Clock,
+        tell: Callable[[AccountId, str], None],
+        traded: Callable[[AccountId], bool] = lambda account: False,
     ) -> None:
         self._cache = DepthCache(depths, ops, clock)
         self._statuses = statuses
         self._ops = ops
         self._clock = clock
         self._tell = tell
+        self._traded = traded
         self._troubled: set[str] = set()
 
     @property
@@ -184,10 +192,12 @@ class Projections:
     def projected(self, account: AccountId) -> tuple[str, Entries] | None:
         """What was last projected of an account: (journal epoch, entries). For the recovery of a lost journal only.
 
-        Tells once of a file that was there and could not be read: then the epoch is "", and there are no entries.
+        Tells once of a file that was there and could not be read: then the epoch is "", and there are no entries. So
+        it is where an account that has traded is in no file any more: it is not new, only forgotten.
         """
         self._note("depths as found", account, self._cache.read_problem)
-        return self._cache.of(account)
+        found = self._cache.of(account)
+        return ("", {}) if found is None and self._traded(account) else found
 
     def status(self, account: AccountId, content: Mapping[str, Any]) -> None:
         """Writes `state/status/<account>.json`, and the depth cache again should somebody have removed it."""

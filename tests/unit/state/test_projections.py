@@ -13,6 +13,7 @@ from core.domain import AccountId
 from core.execution.projecting import Publisher
 from core.ports import FileOps
 from core.state import RealFileOps, ensure_dir, loads
+from core.state.facts import FactLog
 from core.state.projections import DepthCache, Projections, heartbeat, publish, read_depths
 from simulator.disk import Fault, SimulatedFileOps
 
@@ -151,6 +152,18 @@ BROKEN = [
     (b'{"schema": 1, "accounts": {"bybit-main": {"epoch": 1, "symbols": {}}}}', "epoch: must be a text"),
     (b'{"schema": 1, "accounts": {"bybit-main": {"epoch": "e", "symbols": {"A": 1}}}}', "symbols.A: must be an object"),
 ]
+
+
+def test_an_account_that_traded_and_is_forgotten_is_not_new(ops: SimulatedFileOps) -> None:
+    facts = FactLog(HOME / "facts", ops)
+    facts.append(BYBIT, 1.0, {"fact": "order_sent", "symbol": "BTCUSDT"})
+    facts.append(KUCOIN, 1.0, {"fact": "equity", "value": "1"})
+    rig = Rig(ops)
+    found = Projections(rig.depths, rig.statuses, ops, Noon(), lambda *_: None, facts.traded)
+    assert found.projected(BYBIT) == ("", {})
+    assert found.projected(KUCOIN) is None
+    found.depths(BYBIT, "e1", ENTRIES)
+    assert found.projected(BYBIT) == ("e1", ENTRIES)
 
 
 @pytest.mark.parametrize(("data", "problem"), BROKEN)

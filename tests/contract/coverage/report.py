@@ -12,6 +12,7 @@ MODULES = (
     "tests.contract.coverage.bybit",
     "tests.contract.coverage.blofin",
     "tests.contract.coverage.kucoin",
+    "tests.contract.coverage.mexc",
 )
 """Each has `SHAPES`; a venue joins with a module and a line."""
 PAGE = ROOT / "docs" / "venues" / "coverage.md"

@@ -19,6 +19,7 @@ from config.home import Home
 from core.domain import Document, Signal, SourceName
 from core.state import RealFileOps, render_document, write_atomic, write_json
 from execute_trades import Engine
+from simulator.instruments import load_listings
 
 TV = SourceName("tradingview")
 MARGIN_SHARE = 0.8
@@ -119,7 +120,10 @@ class BenchWorld:
     def _configure(self) -> None:
         ops, home = RealFileOps(), self.home
         home.prepare()
-        self.symbols = sorted(s for s in self.ledger()["prices"] if s.endswith("USDT"))[: self._count]
+        everywhere = set.intersection(*({str(it.symbol) for it in load_listings(venue)} for venue in self._venues))
+        self.symbols = sorted(s for s in self.ledger()["prices"] if s in everywhere)[: self._count]
+        if len(self.symbols) < self._count:
+            raise BenchFailed(f"only {len(self.symbols)} symbols are listed at all of {', '.join(self._venues)}")
         weight = round(MARGIN_SHARE / self._count, 4)
         sources = [{"source": TV, "weight": weight}]
         entries = [{"symbol": s, "leverage": LEVERAGE, "sources": sources} for s in self.symbols]

@@ -106,6 +106,7 @@ def test_reconcile(tmp_path: Path) -> None:
     assert found["orders"] == 2
     assert set(found["ratio"]) == {"last_ack", "verified"}
     assert set(found["by_venue"]) == {"bybit"}
+    assert found["by_venue"]["bybit"]["bound"]["by"] == "round trips"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

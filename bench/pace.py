@@ -1,0 +1,59 @@
+"""PURE: how fast a venue lets one account trade, which is what a cycle cannot be faster than however short the way is.
+
+The figures are the venues' published ones (see docs/venues), not the smaller ones the engine keeps to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+SHORTEST_SETTLE_S = 2.2
+"""Between cycles at any venue: longer than the windows of a second or two."""
+CYCLES_IN_A_WINDOW = 3
+"""A window that has room for the requests of so many cycles never has to be waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """`most` requests in any `per_s` seconds. `beside`: requests of a cycle that count beside its orders, about."""
+
+    most: int
+    per_s: float
+    beside: int = 0
+
+    def waits_s(self, orders: int) -> float:
+        """From the first of `orders` at one moment to the last, windows being empty before: no engine is faster."""
+        return max(orders - 1, 0) // self.most * self.per_s
+
+    def settle_s(self, orders: int) -> float:
+        """Pause after a cycle of `orders`, so that none of its requests stands in the way of the next cycle."""
+        ample = CYCLES_IN_A_WINDOW * (orders + self.beside) <= self.most
+        return SHORTEST_SETTLE_S if ample else max(SHORTEST_SETTLE_S, 1.05 * self.per_s)
+
+
+PACES: Mapping[str, Pace] = {
+    "bybit": Pace(10, 1.0),
+    "blofin": Pace(30, 10.0, beside=6),  # reads of the account count too: positions, equity, leverage
+    "kucoin": Pace(1000, 30.0),  # 2000 weight, 2 for an order
+    "mexc": Pace(4, 2.0),
+    "hyperliquid": Pace(1200, 60.0),
+}
+UNLIMITED = Pace(1_000_000, 1.0)
+"""For a venue whose limit is not known here."""
+
+
+def pace_of(venue: str) -> Pace:
+    return PACES.get(venue, UNLIMITED)
+
+
+def bound(venue: str, orders: int, rtt_s: float) -> dict[str, float | str]:
+    """What the last ack of `orders` orders of one account cannot come before: two round trips, or the order limit."""
+    trips_s, limit_s = 2 * rtt_s, pace_of(venue).waits_s(orders)
+    by = "order limit" if limit_s > trips_s else "round trips"
+    return {
+        "round_trips_s": round(trips_s, 4),
+        "order_limit_s": round(limit_s, 4),
+        "by": by,
+        "last_ack_s": round(max(trips_s, limit_s + rtt_s if limit_s else 0.0), 4),
+    }

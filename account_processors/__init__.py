@@ -24,6 +24,7 @@ REGISTRY: Mapping[str, str] = MappingProxyType(
         "blofin": "account_processors.blofin_processor:BloFinProcessor",
         "kucoin": "account_processors.kucoin_processor:KucoinProcessor",
         "mexc": "account_processors.mexc_processor:MexcProcessor",
+        "hyperliquid": "account_processors.hyperliquid_processor:HyperliquidProcessor",
     }
 )
 """Venue -> "module:Class" of its `ProcessorFactory`."""

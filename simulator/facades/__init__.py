@@ -128,6 +128,7 @@ REGISTRY: Mapping[str, str] = {
     "blofin": "simulator.facades.blofin:VENUE",
     "kucoin": "simulator.facades.kucoin:VENUE",
     "mexc": "simulator.facades.mexc:VENUE",
+    "hyperliquid": "simulator.facades.hyperliquid:VENUE",
 }
 """Venue -> "module:name" of its `VenueKind`."""
 

@@ -234,12 +234,13 @@ class Bench:
         mode = mode or self.margin_mode
         mark = self.world.venues[self.venue].exchange.quote(symbol).mark
         market, per_order = reduce and can.market_orders, can.leverage_in(mode) is LeverageScope.PER_ORDER
+        price = mark * (1 + Decimal(off) * side.sign)
         return PlaceOrder(
             symbol=symbol,
             side=side,
             contracts=self.contracts(quantity, symbol, whole=whole),
             kind=OrderKind.MARKET if market else OrderKind.LIMIT,
-            price=None if market else floor_to(mark * (1 + Decimal(off) * side.sign), it.tick),
+            price=None if market else floor_to(price, rules.tick_at(price, it.tick)),
             tif=TimeInForce.IOC,
             reduce_only=reduce,
             leverage=(leverage or rules.default_leverage) if per_order and not reduce else None,

@@ -16,6 +16,7 @@ MODULES = (
     "tests.contract.blofin_bench",
     "tests.contract.kucoin_bench",
     "tests.contract.mexc_bench",
+    "tests.contract.hyperliquid_bench",
 )
 """Each has a `BENCH: VenueBench`, or `BENCHES`, a tuple of them."""
 

@@ -137,7 +137,7 @@ def test_every_request_is_unique_and_carries_nothing_but_what_the_venue_needs(it
         await asyncio.gather(*(bench.trade(bench.order("0.001")) for _ in range(3)))
         await patiently(lambda: sut.cancel(BTC, bench.next_id()))
         stamps = [stamp for one in bench.recorder.sent if (stamp := it.stamp(one)) is not None]
-        assert len(set(stamps)) == len(stamps) > 8
+        assert len(set(stamps)) == len(stamps) > (8 if it.reads_are_signed else 3)
         for request in bench.recorder.sent:
             names = {name.lower() for name in request.headers}
             assert names <= (it.headers if it.stamp(request) is not None else {"content-type"})

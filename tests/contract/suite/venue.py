@@ -90,6 +90,10 @@ class VenueBench:
     hedge_mode: bool = True
     """Accounts can be in hedge mode, and are told to leave it."""
     reads_are_signed: bool = True
+    unstated: frozenset[str] = frozenset()
+    """Facts of instruments the venue does not state, so that the adapter goes by rules of the venue."""
+    empty_is_an_answer: bool = False
+    """An empty list, and nothing else, is how the venue says that there is none of what was asked for."""
     wrong_values: Mapping[str, str] = field(default_factory=dict)
     """Credential field -> a wrong value, where it cannot be any text."""
     named: str = ""

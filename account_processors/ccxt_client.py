@@ -19,7 +19,10 @@ from ccxt.base import errors as sdk_errors
 from account_processors.budget import Lease, Priority, Window
 from account_processors.ccxt_exchange import Rehearsed, Unprepared, exchange_class, feature, linear_only, moved
 from account_processors.codecs import ccxt_errors, ccxt_marks
+from account_processors.codecs.ccxt import has_list
 from account_processors.codecs.ccxt_facts import Facts, Limit, left_out_words, resolved
+from account_processors.codecs.wire import Malformed, Row, epoch_s, table
+from account_processors.reading import usable
 from account_processors.venue_clock import VenueClock
 from account_processors.wiring import Wiring, pause_s, without_secrets
 from core.errors import EngineError, TransportError, Unavailable
@@ -31,9 +34,11 @@ RATE_SHARE = 0.5
 """Of what ccxt states as an exchange's rate: published limits differ by endpoint, ccxt knows one."""
 MAX_PER_S = 5.0
 SPAN_S = 5.0
-RESTS_S = 60.0
-"""After a refusal for the rate that names no time."""
+RESTS_S, BANNED_S = 60.0, 600.0
+"""After a refusal for the rate that names no time, and after one of the whole address."""
 SHUT_OUT = (403, 418, 429)
+RESERVE = 0.9
+"""Share of the address' room that is left for reductions alone."""
 
 
 class Kind(StrEnum):
@@ -58,20 +63,15 @@ class Call:
     """Requests that came before it."""
     leaves_out: frozenset[str] = frozenset()
     """Parameters that do not go along, whatever ccxt says."""
+    status: int = 0
+    """Of the last answer."""
+    answer: Any = None
+    requests: int = 0
     sent_at: float = 0.0
     received_at: float = 0.0
 
 
 _CALL: ContextVar[Call] = ContextVar("call")
-
-
-@dataclass(frozen=True, slots=True)
-class _Error:
-    """A ccxt exception as the codec wants it."""
-
-    kinds: tuple[str, ...]
-    code: str
-    words: str
 
 
 @dataclass(eq=False)
@@ -102,10 +102,12 @@ class CcxtClient:
             made.urls["api"] = moved(made.urls["api"], self.base_url)
         self.sdk: Any = made
         self.facts = resolved(self.facts, self.has, self.feature)
-        self._requests = self.facts.requests or stated_limit(made.rateLimit)
-        orders, span_s = self.facts.orders
-        self._orders = Window(f"orders of {self.wiring.owner}", orders, span_s)
+        self._requests = self.facts.requests or (stated_limit(made.rateLimit),)
+        self._orders = Window(f"orders of {self.wiring.owner}", *self.facts.orders)
+        self._signed = Window(f"requests of {self.wiring.owner}", *(self.facts.signed or self._requests[0]))
         self._pending: Lease | None = None
+        self._stamp_ms = 0
+        self._doubtful = False
 
     def __repr__(self) -> str:
         return f"CcxtClient({self.wiring.owner})"
@@ -119,7 +121,8 @@ class CcxtClient:
 
     @property
     def reads_per_s(self) -> float:
-        return self._requests[0] / self._requests[1]
+        limits = (*self._requests, *([self.facts.signed] if self.facts.signed else []))
+        return min(limit / span_s for limit, span_s in limits)
 
     # --- unified methods ----------------------------------------------------------------------------------------------
 
@@ -127,19 +130,49 @@ class CcxtClient:
         """A unified read. Raises `Denied` or `Unavailable`."""
         return (await self.timed(method, *arguments))[0]
 
+    async def listing(self, method: str, *arguments: Any) -> tuple[list[Row], Call]:
+        """A unified read of a list: objects, or `Unavailable`. ccxt makes an empty list of anything it cannot read, so
+        an empty one counts only where the answer had a list in it."""
+        found, call = await self.timed(method, *arguments)
+        with usable(self.place(method)):
+            rows = [table(row, "a row") for row in found]
+            if not rows and not has_list(call.answer, self.facts.answers):
+                raise Malformed("there is no list in it")
+        return rows, call
+
+    async def learn_time(self) -> None:
+        """From the exchange's clock, where ccxt reads it."""
+        if not self.has("fetchTime"):
+            return
+        sent_at = self.wiring.clock.monotonic()
+        told = await self.read("fetch_time")
+        with usable(self.place("fetch_time")):
+            self.venue_clock.learn(epoch_s({"time": told}, "time"), sent_at, self.wiring.clock.monotonic())
+        self._doubtful = False
+
+    def answered(self, parsed: Any) -> None:
+        _CALL.get().answer = parsed
+
+    def doubt_time(self) -> None:
+        """The exchange did not like our time: it is asked before anything else."""
+        self._doubtful = True
+
     async def timed(self, method: str, *arguments: Any) -> tuple[Any, Call]:
         """A unified read, and the call with the times of its last request."""
         call = Call(Kind.READ)
-        return await self._run(call, method, arguments, lambda error: self._of_read(method, error)), call
+        return await self._run(call, method, arguments, lambda error: self._of_read(method, error, call)), call
 
     async def find(self, method: str, *arguments: Any) -> Any | None:
         """A unified lookup; None where the exchange says that there is no such order."""
+        call = Call(Kind.READ)
         try:
-            return await self._within(Call(Kind.READ), method, arguments)
-        except sdk_errors.OrderNotFound:
+            return await self._within(call, method, arguments)
+        except sdk_errors.OrderNotFound as error:
+            if call.status >= ccxt_errors.FAILS:
+                raise self._of_read(method, error, call) from None
             return None
         except (sdk_errors.BaseError, TransportError, Unprepared, *UNREADABLE) as error:
-            raise self._of_read(method, error) from None
+            raise self._of_read(method, error, call) from None
 
     async def setting(self, method: str, *arguments: Any) -> None:
         """A unified change of a setting; returns when it is as asked or so already."""
@@ -147,10 +180,10 @@ class CcxtClient:
         def judged(error: Exception) -> EngineError | None:
             if isinstance(error, TransportError):
                 return Unavailable(f"{error}; whether the setting took hold is read back")
-            seen = self.seen(error)
-            return ccxt_errors.of_setting(seen.kinds, seen.code, seen.words, self.place(method))
+            return ccxt_errors.of_setting(self.seen(error, call), self.place(method), self.facts)
 
-        await self._run(Call(Kind.SETTING, Priority.INCREASE), method, arguments, judged)
+        call = Call(Kind.SETTING, Priority.INCREASE)
+        await self._run(call, method, arguments, judged)
 
     async def order(self, call: Call, method: str, *arguments: Any) -> Any:
         """An order or a cancel; what is raised is ccxt's or the transport's own, to be judged with `call`."""
@@ -164,9 +197,9 @@ class CcxtClient:
         except Rehearsed:
             return call
         except (sdk_errors.BaseError, TransportError, *UNREADABLE) as error:
-            if isinstance(error, TransportError):
-                raise self._of_read(method, error) from None
-            raise Unprepared(f"ccxt does not make the order ({self.seen(error).words})") from None
+            if call.requests:
+                raise self._of_read(method, error, call) from None
+            raise Unprepared(f"ccxt does not make the order ({self.seen(error, call).words})") from None
         raise Unprepared("ccxt's order does not name our id")
 
     async def _run(
@@ -180,6 +213,8 @@ class CcxtClient:
             return None
 
     async def _within(self, call: Call, method: str, arguments: tuple[Any, ...]) -> Any:
+        if self._doubtful and call.kind is not Kind.ORDER and method != "fetch_time":
+            await self.wiring.shared.once(f"time for {self.wiring.owner}", 0.0, self.learn_time)
         before = _CALL.set(call)
         try:
             asked: Awaitable[Any] = getattr(self.sdk, method)(*arguments)
@@ -194,7 +229,10 @@ class CcxtClient:
         call = _CALL.get(None)
         if call is not None and call.stamp_ms is not None:
             return call.stamp_ms
-        if self._pending is not None or (call is not None and call.kind is not Kind.READ):
+        if self._pending is not None:
+            self._stamp_ms = self._stamp_ms or self.venue_clock.stamp_ms()
+            return self._stamp_ms  # one for all of one request
+        if call is not None and call.kind is Kind.SETTING:
             return self.venue_clock.stamp_ms()
         return int(self.venue_clock.now() * 1000)
 
@@ -212,7 +250,7 @@ class CcxtClient:
         lease, call.lease = call.lease, None
         if lease is None:
             lease = await self.room(call.kind, call.priority, cost)
-        self._pending = lease
+        self._pending, self._stamp_ms = lease, 0
         return lease
 
     def give_back(self, lease: Lease) -> None:
@@ -224,18 +262,25 @@ class CcxtClient:
     def rest(self, rests_s: float | None) -> None:
         """The exchange refused for the rate: nobody at this address asks for a while."""
         until = self.wiring.clock.monotonic() + (rests_s or RESTS_S)
-        self.wiring.shared.window("this address", *self._requests).close(until)
+        for window in self._address():
+            window.close(until)
+
+    def _address(self, share: float = 1.0, name: str = "this address") -> list[Window]:
+        shared = self.wiring.shared
+        return [shared.window(f"{name}, {of:.0f} s", max(int(limit * share), 1), of) for limit, of in self._requests]
 
     async def room(self, kind: Kind, priority: Priority, cost: Any = 1) -> Lease:
         """Raises `Unavailable` where there is none within the deadline."""
         wiring = self.wiring
-        limit, span_s = self._requests
-        windows = [wiring.shared.window("this address", limit, span_s)]
+        windows = self._address()
+        if priority is not Priority.REDUCTION:
+            windows += self._address(RESERVE, "this address, reductions apart")
+        if self.keys and self.facts.signed:
+            windows.insert(0, self._signed)
         if kind in (Kind.ORDER, Kind.SETTING):
             windows.insert(0, self._orders)
-        if priority is not Priority.REDUCTION:
-            windows.append(wiring.shared.window("this address, reductions apart", max(limit * 9 // 10, 1), span_s))
-        weight = min(max(int(float(cost)), 1), max(limit * 9 // 10, 1)) if not self.facts.proven else 1
+        most = min(window.published for window in windows)
+        weight = 1 if self.facts.proven else min(max(int(float(cost)), 1), most)
         return await wiring.shared.budget.acquire(windows, priority, wiring.owner, wiring.deadline_s, weight)
 
     async def send(self, url: str, method: str, headers: Any, body: Any) -> Response:
@@ -244,11 +289,12 @@ class CcxtClient:
         call, wiring = _CALL.get(), self.wiring
         request = self._request(url, method, headers, body)
         self._allow(call, request)
-        call.sent_at = wiring.clock.time()
+        call.sent_at, call.requests = wiring.clock.time(), call.requests + 1
         response = await wiring.transport.send(request)
+        call.status = response.status
         call.received_at = response.received_at or wiring.clock.time()
         if response.status in SHUT_OUT:
-            self.rest(pause_s(response.headers.get("retry-after")))
+            self.rest(pause_s(response.headers.get("retry-after")) or (RESTS_S if response.status == 429 else BANNED_S))
         return Response(
             response.status,
             response.headers,
@@ -287,19 +333,20 @@ class CcxtClient:
     def place(self, method: str) -> str:
         return f"{self.exchange} {method}"
 
-    def seen(self, error: Exception) -> _Error:
+    def seen(self, error: Exception, call: Call) -> ccxt_errors.Seen:
         """An exception without our secrets."""
         kinds = tuple(kind.__name__ for kind in type(error).__mro__ if kind is not object)
         words = without_secrets(str(error).encode(), self.keys.values()).decode(errors="replace")
-        return _Error(kinds, getattr(error, "exact_code", ""), words)
+        exact = getattr(error, "exact_code", "")
+        code = exact or getattr(error, "told_code", "")
+        return ccxt_errors.Seen(kinds, code, bool(exact), words, call.status, call.requests > 0)
 
-    def _of_read(self, method: str, error: Exception) -> EngineError:
+    def _of_read(self, method: str, error: Exception, call: Call) -> EngineError:
         if isinstance(error, TransportError):
             return Unavailable(f"{self.exchange} did not answer ({error}); what was asked stays unknown")
         if isinstance(error, Unprepared):
             return Unavailable(f"{self.place(method)}: {error}")
-        seen = self.seen(error)
-        return ccxt_errors.of_read(seen.kinds, seen.code, seen.words, self.place(method))
+        return ccxt_errors.of_read(self.seen(error, call), self.place(method), self.facts)
 
 
 def stated_limit(rate_limit_ms: float) -> Limit:

@@ -15,6 +15,7 @@ from ccxt.async_support.base.exchange import Exchange as SdkExchange
 from ccxt.base import errors as sdk_errors
 
 from account_processors.budget import Lease
+from account_processors.codecs.ccxt_facts import Facts
 from account_processors.codecs.wire import Malformed, document
 from account_processors.wiring import pause_s
 from core.errors import ConfigError, EngineError
@@ -42,10 +43,14 @@ class Unprepared(EngineError):
 class Line(Protocol):
     """What an exchange object sends through."""
 
+    facts: Facts
+
     def now_ms(self) -> int: ...
     def allowed(self, params: Any) -> Any: ...
     async def take_room(self, cost: Any) -> Lease: ...
     def give_back(self, lease: Lease) -> None: ...
+    def answered(self, parsed: Any) -> None: ...
+    def doubt_time(self) -> None: ...
     def rest(self, rests_s: float | None) -> None: ...
     async def send(self, url: str, method: str, headers: Any, body: Any) -> Response: ...
 
@@ -66,6 +71,9 @@ class _Wired(SdkExchange):
         if not self.markets:
             raise Unprepared("the contracts are not known yet")
         return self.markets
+
+    def set_last_rest_request_timestamp(self) -> None:
+        """Not kept: it would use up a stamp."""
 
     def milliseconds(self) -> int:
         return self._line.now_ms()
@@ -105,17 +113,41 @@ class _Wired(SdkExchange):
             parsed = document(response.body, texts=True) if text.strip() else None
         except Malformed:
             parsed = None
+        self._line.answered(parsed)
         arguments: tuple[Any, ...] = (response.status, "", url, method, dict(response.headers), text, parsed, {}, body)
         try:
             self.handle_errors(*arguments)
         except sdk_errors.RateLimitExceeded:
             self._line.rest(pause_s(response.headers.get("retry-after")))
             raise
-        if response.status >= 400:
-            self.handle_http_status_code(response.status, "", "", method, "")
-        if parsed is None or response.status >= 300:
-            raise sdk_errors.BadResponse(f"HTTP {response.status} without a usable body")
+        except sdk_errors.BaseError as error:
+            if isinstance(error, sdk_errors.InvalidNonce):
+                self._line.doubt_time()
+            self._look_closer(error, parsed)
+            raise
+        try:
+            if response.status >= 300:
+                self.handle_http_status_code(response.status, "", "", method, "")
+            if parsed is None or response.status >= 300:
+                raise sdk_errors.BadResponse(f"HTTP {response.status} without a usable body")
+        except sdk_errors.BaseError as error:
+            self._look_closer(error, parsed)
+            raise
         return parsed
+
+    def _look_closer(self, error: Any, parsed: Any) -> None:
+        """Gives an error its code where ccxt's table has none for it, or the code of the one order it is about."""
+        if not isinstance(parsed, dict):
+            return
+        facts, rows = self._line.facts, parsed.get("data")
+        code = str(next((parsed[name] for name in ("code", "retCode") if parsed.get(name)), ""))
+        one = rows[0] if isinstance(rows, list) and len(rows) == 1 and isinstance(rows[0], dict) else {}
+        if code in facts.outer_codes and one.get("code") and not one.get("orderId"):
+            code = str(one["code"])
+            self.throw_exactly_matched_exception(self.exceptions["exact"], code, str(error))
+        error.told_code = code
+        if code in facts.means:
+            error.exact_code = code
 
 
 @cache

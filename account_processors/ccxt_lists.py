@@ -9,18 +9,17 @@ from typing import Any
 from account_processors.ccxt_client import CcxtClient
 from account_processors.codecs import ccxt as codec
 from account_processors.codecs import ccxt_orders as orders
-from account_processors.codecs.ccxt_facts import Lookup
+from account_processors.codecs.ccxt_facts import Lookup, Paging
 from account_processors.codecs.orders import Execution, OrderRow, outcome
-from account_processors.codecs.wire import Row, table
+from account_processors.codecs.wire import Row, text
 from account_processors.reading import together, usable
 from core.domain import ClientId, OrderOutcome, Symbol
 from core.errors import Unavailable
 
 REMEMBERED = 20_000
+MAX_PAGES = 100
 CREATED_BEFORE_S = 60.0
 """Orders are listed from this much before they were sent, or before their executions."""
-LOOK_BACK_S = 7 * 86_400.0
-"""How far back an order is looked for whose time of sending is not known."""
 
 Names = Mapping[str, Symbol]
 """Canonical symbols by ccxt's."""
@@ -41,6 +40,11 @@ class OrderLists:
     def can_find(self) -> bool:
         """Whether ccxt offers any list or lookup that could show an order."""
         return any(self._client.has(name) for name in ("fetchOrder", "fetchOpenOrders")) and bool(self._final_lists())
+
+    @property
+    def asks_by_symbol(self) -> bool:
+        """Executions are listed symbol by symbol only."""
+        return self._client.feature("fetchMyTrades", "symbolRequired") is not False
 
     # --- what sends leave behind --------------------------------------------------------------------------------------
 
@@ -88,8 +92,10 @@ class OrderLists:
             raise Unavailable(f"{self._client.exchange}: ccxt lists no executions there")
         names = await self._names()
         since_ms = int(since_s * 1000)
-        found = await together(*(self._listed("fetch_my_trades", name, since_ms, {}) for name in symbols))
-        rows = [row for of_symbol in found for row in of_symbol]
+        of: list[str | None] = [*symbols] if self.asks_by_symbol else [None]
+        asked = [(name, words) for name in of for words in self._facts.trades]
+        found = await together(*(self._listed("fetch_my_trades", name, since_ms, words) for name, words in asked))
+        rows = [row for listed in found for row in listed if row.get("symbol") in names]
         for order_id, shown in self._told(rows).items():
             _keep(self._whose, order_id, shown)
         await self._learn_owners(rows, since_s)
@@ -105,10 +111,10 @@ class OrderLists:
             rows = await self._one(None, name, {"clientOrderId": client_id})
         elif self._client.has("fetchOrder") and self._asked_by_order_id(client_id):
             rows = await self._one(self._order_ids[client_id], name, {})
-        known = self._rows(rows, names, client_id)
-        if not known or not all(row.final for row in known):
-            known = await self._in_lists(name, names, client_id) or known
-        return outcome(known, [])
+        known = {row.order_id: row for row in self._rows(rows, names, client_id)}
+        if not known or self._facts.ids_repeat or not all(row.final for row in known.values()):
+            known |= {row.order_id: row for row in await self._in_lists(name, names, client_id)}
+        return outcome([*known.values()], [])
 
     def _asked_by_order_id(self, client_id: ClientId) -> bool:
         """Proven exchanges answer with their lists; elsewhere the exchange's own id is the surer way."""
@@ -118,7 +124,7 @@ class OrderLists:
         only = {self._facts.filter_by: client_id} if self._facts.filter_by else {}
         sent_ms = self._sent_ms.get(client_id)
         now_ms = int(self._client.venue_clock.now() * 1000)
-        since_ms = now_ms - int(LOOK_BACK_S * 1000) if sent_ms is None else sent_ms - int(CREATED_BEFORE_S * 1000)
+        since_ms = now_ms - int(self._facts.look_back_s * 1000) if sent_ms is None else sent_ms - int(CREATED_BEFORE_S * 1000)
         rows = await self._listed("fetch_open_orders", name, None, only)
         known = self._rows(rows, names, client_id)
         if known and all(row.final for row in known):
@@ -142,17 +148,42 @@ class OrderLists:
 
     async def _one(self, order_id: str | None, name: str, words: Mapping[str, str]) -> list[Row]:
         found = await self._client.find("fetch_order", order_id, name, dict(words))
-        return [found] if isinstance(found, dict) and found.get("id") else []
+        if found is not None and (not isinstance(found, dict) or not found.get("id")):
+            raise Unavailable(f"{self._client.place('fetch_order')}: the answer names no order, so it counts as none")
+        return [] if found is None else [found]
 
-    async def _listed(self, method: str, name: str | None, since_ms: int | None, words: Mapping[str, str]) -> list[Row]:
-        """One list, whole or `Unavailable`."""
-        asked = self._facts.page
-        found = await self._client.read(method, name, since_ms, asked, dict(words))
-        with usable(self._client.place(method)):
-            rows = [table(row, "a row") for row in found]
-        if not codec.whole(rows, asked, self._facts.proven):
-            raise Unavailable(f"{self._client.place(method)}: {len(rows)} rows may be the first of more")
-        return rows
+    async def _listed(self, method: str, name: str | None, since_ms: int | None, words: Mapping[str, Any]) -> list[Row]:
+        """One list over all its pages, or `Unavailable`. Rows come once."""
+        found: dict[str, Row] = {}
+        more: dict[str, Any] = {}
+        place = self._client.place(method)
+        for _ in range(MAX_PAGES):
+            asked = {**self._facts.page_words, **words, **more}
+            rows, _ = await self._client.listing(method, name, since_ms, self._facts.page, asked)
+            with usable(place):
+                fresh = {text(row, "id"): row for row in rows if text(row, "id") not in found}
+            found |= fresh
+            following = self._next_page(rows, since_ms)
+            if following is None:
+                return [*found.values()]
+            if not fresh:
+                break
+            more = following
+        raise Unavailable(f"{place}: its pages do not end, so the list counts as unread")
+
+    def _next_page(self, rows: list[Row], since_ms: int | None) -> dict[str, Any] | None:
+        """Parameters of the page after this one; None: there is none. Raises `Unavailable` where nobody can tell."""
+        if self._facts.paging is Paging.CURSOR:
+            infos = [row["info"] for row in rows if isinstance(row.get("info"), dict)]
+            cursor = next((info["nextPageCursor"] for info in infos if info.get("nextPageCursor")), None)
+            return {"cursor": cursor} if cursor and len(rows) >= self._facts.page else None
+        if codec.whole(rows, self._facts.page, self._facts.proven):
+            return None
+        if self._facts.paging is Paging.AFTER:
+            return {"after": rows[0]["id"]}
+        if since_ms is None or not rows or not rows[0].get("timestamp"):
+            raise Unavailable(f"{self._client.exchange}: {len(rows)} rows may be the first of more")
+        return {"until": int(rows[0]["timestamp"])}
 
     def _rows(self, rows: Collection[Row], names: Names, client_id: ClientId) -> list[OrderRow]:
         mine = [row for row in rows if orders.ours(orders.named(row), client_id) or self._acknowledged(row, client_id)]
@@ -182,7 +213,9 @@ class OrderLists:
             raise Unavailable(f"{self._client.exchange} does not say whose order {left[0]} is; the engine asks again")
 
     def _is_unknown(self, row: Row) -> bool:
-        return bool(row.get("order")) and str(row["order"]) not in self._whose
+        """Liquidations and the like are nobody's orders."""
+        ordered = orders.kind_of(row, self._facts) == "trade" and bool(row.get("order"))
+        return ordered and str(row["order"]) not in self._whose
 
     def _owner(self, row: Row) -> ClientId | None:
         shown = self._whose.get(str(row.get("order") or ""), "")

@@ -26,7 +26,6 @@ from account_processors.codecs import ccxt as codec
 from account_processors.codecs import ccxt_errors as errors
 from account_processors.codecs import ccxt_facts as facts_of
 from account_processors.codecs.ccxt_orders import named, ours
-from account_processors.codecs.orders import history
 from account_processors.codecs.verdicts import nobody_knows
 from account_processors.reading import together, usable
 from account_processors.sending import Leases, clock_problems, no_events
@@ -59,7 +58,7 @@ from core.domain import (
     VenueEvent,
     plain,
 )
-from core.errors import ConfigError, Lost, NotSent, Rejected, TransportError, Unavailable, VenueError
+from core.errors import ConfigError, Denied, Lost, NotSent, OurFault, Rejected, TransportError, Unavailable, VenueError
 from core.ports import Clock, Entropy, Transport
 
 PERMIT_MS = 5_000
@@ -121,10 +120,10 @@ class CcxtProcessor:
 
     async def preflight(self) -> Preflight:
         """Clock, key, modes, and whether ccxt's orders may go out. Raises `Denied` where the key is refused."""
-        await self._reads.learn_time()
+        await self._client.learn_time()
         probe = await self._reads.probe()
         _, mode, margin = await together(
-            self.equity(), self._reads.position_mode(probe), self._reads.account_margin_mode(probe)
+            self.equity(), self._reads.position_mode(probe), self._reads.account_margin_mode(probe, fresh=True)
         )
         problems = await self._rehearsal.problems(probe)
         if mode is PositionMode.HEDGE:
@@ -137,16 +136,18 @@ class CcxtProcessor:
 
     async def left_out(self) -> Mapping[Symbol, str]:
         """Contracts that cannot be traded, and why."""
-        return (await self._reads.markets()).listed.left_out
+        return (await self._reads.ready()).listed.left_out
 
     async def positions(self) -> Positions:
-        markets, (rows, sent_at, received_at) = await together(self._reads.markets(), self._reads.position_rows())
+        markets, (rows, sent_at, received_at) = await together(self._reads.ready(), self._reads.position_rows())
+        if any(codec.is_hedged(row) for row in rows):
+            raise Denied(HEDGE_REMEDY, "hedge_mode")
         with usable(self._client.place("fetch_positions")):
             found = codec.positions(rows, markets.by_name, markets.listed.settle, self._facts)
         return Positions(found, sent_at, received_at)
 
     async def equity(self) -> Equity:
-        settle = (await self._reads.markets()).listed.settle
+        settle = (await self._reads.ready()).listed.settle
         means, rows = self._facts.balance, []
         words = {"type": "swap", **self._facts.balance_words}
         if means is facts_of.Balance.EQUITY:
@@ -167,12 +168,8 @@ class CcxtProcessor:
         return {symbol: found[symbol] for symbol in symbols if symbol in found}
 
     async def leverage(self, symbol: Symbol) -> Leverage:
-        name, scope = (await self._reads.instrument(symbol)).venue_symbol, self._capabilities.margin_mode_scope
-        mode = None
-        if scope is MarginModeScope.SYMBOL and self._client.has("fetchMarginMode"):
-            row = await self._client.read("fetch_margin_mode", name)
-            with usable(self._client.place("fetch_margin_mode")):
-                mode = codec.margin_mode(row)
+        instrument = await self._reads.instrument(symbol)
+        name, mode = instrument.venue_symbol, await self._reads.margin_mode(instrument)
         if self._capabilities.leverage_in(mode or MarginMode.ISOLATED) is LeverageScope.PER_ORDER:
             return Leverage(symbol, None, mode)
         if not self._client.has("fetchLeverage"):
@@ -181,7 +178,7 @@ class CcxtProcessor:
         row = await self._client.read("fetch_leverage", name, words)
         with usable(self._client.place("fetch_leverage")):
             known = codec.leverage(symbol, row, mode)
-            return known if scope is not MarginModeScope.ACCOUNT else replace(known, margin_mode=None)
+            return known if self._facts.position_says or mode is not None else replace(known, margin_mode=None)
 
     async def open_orders(self) -> tuple[OpenOrder, ...]:
         names = await self._reads.names()
@@ -194,9 +191,12 @@ class CcxtProcessor:
         No funding: few exchanges have a list of it that ccxt unifies.
         """
         clock, names = self._client.venue_clock, await self._reads.names()
-        used = [name for name, symbol in names.items() if symbol in self._used]
+        held = set((await self.positions()).by_symbol) if self._lists.asks_by_symbol else set()
+        used = [name for name, symbol in names.items() if symbol in self._used | held]
         found = await self._lists.executions(used, clock.venue(since) - OVERLAP_S)
-        return history(found, (), clock.offset_s or 0.0)
+        ahead_s = clock.offset_s or 0.0
+        once = {(one.fill.symbol, one.fill.exec_id): replace(one.fill, time=one.fill.time - ahead_s) for one in found}
+        return History(tuple(sorted(once.values(), key=codec.by_age)))
 
     async def find(self, symbol: Symbol, client_id: ClientId) -> OrderOutcome | None:
         self._used.add(symbol)
@@ -209,17 +209,26 @@ class CcxtProcessor:
     # --- sends --------------------------------------------------------------------------------------------------------
 
     async def set_leverage(self, symbol: Symbol, leverage: Decimal, margin_mode: MarginMode) -> None:
+        if self._capabilities.leverage_in(margin_mode) is LeverageScope.PER_ORDER:
+            raise Rejected(f"{self.exchange}: leverage comes with the order in {margin_mode.value} margin")
         name = (await self._reads.instrument(symbol)).venue_symbol
         words = await self._reads.mode_words(margin_mode, name)
         await self._client.setting("set_leverage", facts_of.whole(plain(leverage)), name, words)
 
     async def set_margin_mode(self, symbol: Symbol | None, margin_mode: MarginMode, leverage: Decimal | None) -> None:
-        words = {} if leverage is None else {"leverage": facts_of.whole(plain(leverage))}
-        name = None if symbol is None else (await self._reads.instrument(symbol)).venue_symbol
-        await self._client.setting("set_margin_mode", margin_mode.value, name, words)
+        scope = self._capabilities.margin_mode_scope
+        if scope is MarginModeScope.ORDER or (scope is MarginModeScope.SYMBOL and symbol is None):
+            raise OurFault(f"{self.exchange} keeps the margin mode by {scope.value}; nothing was sent")
+        words = {} if leverage is None or not self._facts.mode_says_leverage else {"leverage": plain(leverage)}
+        probe = await self._reads.probe() if symbol is None else await self._reads.instrument(symbol)
+        name = None if scope is MarginModeScope.ACCOUNT else probe.venue_symbol
+        try:
+            await self._client.setting("set_margin_mode", margin_mode.value, name, words)
+        finally:
+            self._reads.forget_margin_mode()
 
     async def set_position_mode(self, mode: PositionMode) -> None:
-        await self._reads.markets()
+        await self._reads.ready()
         await self._client.setting("set_position_mode", mode is PositionMode.HEDGE, None, {})
 
     async def permit(self, cost: Cost) -> Permit:
@@ -253,7 +262,8 @@ class CcxtProcessor:
         order_id = answer.get("id") if isinstance(answer, dict) else None
         if not isinstance(order_id, str) or not order_id:
             raise nobody_knows("the answer names no order", client_id, "")
-        if (shown := named(answer)) and not ours(shown, client_id):
+        shown = named(answer)
+        if (shown is None and self._facts.ack_names_us) or (shown is not None and not ours(shown, client_id)):
             raise nobody_knows("the answer names another order", client_id, "")
         self._lists.acknowledged(order_id, client_id)
         return Ack(order_id, call.received_at)
@@ -261,14 +271,18 @@ class CcxtProcessor:
     async def cancel(self, symbol: Symbol, client_id: ClientId) -> None:
         """Returns when the cancel is accepted or nothing is left to cancel; what had filled, `find` tells."""
         name = (await self._reads.instrument(symbol)).venue_symbol
-        order_id = self._lists.order_id(client_id)
-        words = {"clientOrderId": client_id} if order_id is None else {}
-        call = Call(Kind.ORDER, Priority.REDUCTION, client_id=order_id or client_id)
+        if self._lists.order_id(client_id) is None:
+            await self._lists.find(name, client_id)
+        if (order_id := self._lists.order_id(client_id)) is None:
+            return
+        call = Call(Kind.ORDER, Priority.REDUCTION, client_id=order_id)
         try:
-            await self._client.order(call, "cancel_order", order_id, name, words)
+            await self._client.order(call, "cancel_order", order_id, name)
         except sdk_errors.OrderNotFound:
             return
         except (sdk_errors.BaseError, TransportError, Unprepared, *UNREADABLE) as error:
+            if self._client.seen(error, call).code in self._facts.gone:
+                return
             raise self._judged(error, call, "cancel_order", client_id) from None
 
     async def close(self) -> None:
@@ -283,12 +297,11 @@ class CcxtProcessor:
             return Unavailable(str(error))
         if isinstance(error, Lost):
             return nobody_knows(str(error), client_id, "")
+        seen, place = self._client.seen(error, call), self._client.place(method)
         if call.order is None:
-            what = f"{self._client.place(method)}: {self._client.seen(error).words}; nothing was sent"
-            return Unavailable(what) if isinstance(error, Unprepared) else Rejected(what)
-        seen = self._client.seen(error)
-        not_proof = self._facts.not_proof
-        return errors.of_order(seen.kinds, seen.code, seen.words, self._client.place(method), client_id, not_proof)
+            what = f"{place}: {seen.words}; nothing was sent"
+            return Unavailable(what) if isinstance(error, Unprepared) else OurFault(what)
+        return errors.of_order(seen, place, client_id, self._facts)
 
 
 def capabilities(client: CcxtClient, can_find: bool) -> Capabilities:

@@ -9,13 +9,14 @@ from typing import Any
 
 from account_processors.ccxt_client import CcxtClient
 from account_processors.codecs import ccxt as codec
-from account_processors.codecs.wire import Row, epoch_s, table
+from account_processors.codecs.wire import Malformed, Row, table
 from account_processors.reading import together, usable
 from core.domain import Instrument, MarginMode, MarginModeScope, PositionMode, Price, Symbol
 from core.errors import Unavailable
 
-MARKETS = "markets"
+MARKETS = "instruments"
 MARKETS_MAX_AGE_S = 3600.0
+MARGIN_MODE_MAX_AGE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +36,25 @@ class CcxtReads:
         self._public = public
         self._shared = client.wiring.shared
         self._facts = client.facts
+        self._last: Markets | None = None
+        self._mode_key = f"margin mode of {client.wiring.owner}"
 
     def at_hand(self) -> Markets | None:
         """The contracts as they were last read, whenever that was."""
-        known: Markets | None = self._shared.peek(MARKETS)
-        return known
+        return self._last
 
     async def markets(self) -> Markets:
         """The exchange's contracts, asked for once an hour for all accounts; ours are then the same."""
         found = await self._shared.once(MARKETS, MARKETS_MAX_AGE_S, self._load)
-        if self._client.sdk.markets is not found.source.markets:
-            self._client.sdk.set_markets_from_exchange(found.source)
+        for one in (self._client.sdk, self._public.sdk):
+            if one.markets is not found.source.markets:
+                one.set_markets_from_exchange(found.source)
+        self._last = found
         return found
+
+    async def ready(self) -> Markets:
+        """The contracts as they were last read: what is asked often does not wait for the hourly list."""
+        return self._last or await self.markets()
 
     async def _load(self) -> Markets:
         sdk = self._public.sdk
@@ -63,12 +71,12 @@ class CcxtReads:
         return Markets(sdk, dict(sdk.markets), listed)
 
     async def names(self) -> Mapping[str, Symbol]:
-        listed = (await self.markets()).listed
+        listed = (await self.ready()).listed
         return {instrument.venue_symbol: symbol for symbol, instrument in listed.instruments.items()}
 
     async def instrument(self, symbol: Symbol) -> Instrument:
         """Raises `Unavailable` for a symbol that is not listed, or of which ccxt does not state enough."""
-        listed = (await self.markets()).listed
+        listed = (await self.ready()).listed
         if (found := listed.instruments.get(symbol)) is not None:
             return found
         why = listed.left_out.get(symbol, "it is not listed")
@@ -76,7 +84,7 @@ class CcxtReads:
 
     async def probe(self) -> Instrument:
         """Any contract, better one that is traded. Raises `Unavailable` where there is none."""
-        listed = (await self.markets()).listed
+        listed = (await self.ready()).listed
         found = sorted(listed.instruments.values(), key=lambda one: (not one.tradable, one.symbol))
         if not found:
             why = next(iter(listed.left_out.values()), "none is listed")
@@ -87,30 +95,18 @@ class CcxtReads:
         """Every position as ccxt has it, and when it was asked; one read for all who ask in the same turn."""
 
         async def fetch(_: frozenset[str]) -> Mapping[str, tuple[list[Row], float, float]]:
-            found, call = await self._client.timed("fetch_positions")
-            with usable(self._client.place("fetch_positions")):
-                rows = [table(row, "a position") for row in found]
+            rows, call = await self._client.listing("fetch_positions")
             if not codec.whole(rows, self._facts.positions_page, self._facts.proven):
                 raise Unavailable(f"{self._client.exchange} fetch_positions: {len(rows)} rows may be the first of more")
             return {"all": (rows, call.sent_at, call.received_at)}
 
-        await self.markets()
+        await self.ready()
         name = f"positions of {self._client.wiring.owner}"
         return (await self._shared.batch(name, ["all"], fetch, everything_above=0, fresh=True))["all"]
 
     async def of_settle(self, rows: list[Row], settle: str) -> list[Row]:
-        known = (await self.markets()).by_name
+        known = (await self.ready()).by_name
         return [row for row in rows if known.get(str(row.get("symbol")), {}).get("settle") == settle]
-
-    async def learn_time(self) -> None:
-        """From the exchange's clock, where ccxt reads it."""
-        if not self._client.has("fetchTime"):
-            return
-        clock = self._client.wiring.clock
-        sent_at = clock.monotonic()
-        told = await self._client.read("fetch_time")
-        with usable(self._client.place("fetch_time")):
-            self._client.venue_clock.learn(epoch_s({"time": told}, "time"), sent_at, clock.monotonic())
 
     async def position_mode(self, probe: Instrument) -> PositionMode | None:
         """None where ccxt does not tell."""
@@ -132,13 +128,30 @@ class CcxtReads:
             return None
         return codec.position_mode(row)
 
-    async def account_margin_mode(self, probe: Instrument) -> MarginMode | None:
+    async def account_margin_mode(self, probe: Instrument, fresh: bool = False) -> MarginMode | None:
         """That of the whole account; None where each symbol or order has its own, or ccxt reads none."""
-        if self._facts.margin_mode is not MarginModeScope.ACCOUNT:
+        if self._facts.margin_mode is not MarginModeScope.ACCOUNT or not self._client.has("fetchMarginMode"):
             return None
-        if not self._client.has("fetchMarginMode"):
-            return None
-        row = await self._client.read("fetch_margin_mode", probe.venue_symbol)
+
+        async def fetch() -> MarginMode:
+            return await self._margin_mode_of(probe.venue_symbol)
+
+        age_s = 0.0 if fresh else MARGIN_MODE_MAX_AGE_S
+        return await self._shared.once(self._mode_key, age_s, fetch)
+
+    async def margin_mode(self, instrument: Instrument) -> MarginMode | None:
+        """As it holds for one contract, wherever it is kept; None where orders say it, or ccxt reads none."""
+        if self._facts.margin_mode is MarginModeScope.ACCOUNT:
+            return await self.account_margin_mode(instrument)
+        if self._facts.margin_mode is MarginModeScope.SYMBOL and self._client.has("fetchMarginMode"):
+            return await self._margin_mode_of(instrument.venue_symbol)
+        return None
+
+    def forget_margin_mode(self) -> None:
+        self._shared.forget(self._mode_key)
+
+    async def _margin_mode_of(self, name: str) -> MarginMode:
+        row = await self._client.read("fetch_margin_mode", name)
         with usable(self._client.place("fetch_margin_mode")):
             return codec.margin_mode(row)
 
@@ -146,14 +159,10 @@ class CcxtReads:
         """The `params` that say for which margin mode a leverage is meant, where the exchange wants to know."""
         if not self._facts.order_says_margin_mode:
             return {}
-        if mode is None:
-            row = await self._client.read("fetch_margin_mode", name)
-            with usable(self._client.place("fetch_margin_mode")):
-                mode = codec.margin_mode(row)
-        return {"marginMode": mode.value}
+        return {"marginMode": (mode or await self._margin_mode_of(name)).value}
 
     async def quoted(self, symbols: frozenset[str]) -> Mapping[str, Price]:
-        listed = (await self.markets()).listed.instruments
+        listed = (await self.ready()).listed.instruments
         wanted = {listed[Symbol(symbol)].venue_symbol: Symbol(symbol) for symbol in symbols if symbol in listed}
         if not wanted:
             return {}
@@ -164,6 +173,8 @@ class CcxtReads:
         (tickers, call), *marks = await together(*calls)
         with usable(client.place("fetch_tickers")):
             by_name = table(tickers, "tickers")
+            if not by_name:
+                raise Malformed("no ticker at all")
             marked = table(marks[0][0], "mark prices") if marks else {}
             found = [
                 codec.price(symbol, by_name[name], marked.get(name), call.received_at)

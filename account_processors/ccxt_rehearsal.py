@@ -18,7 +18,7 @@ from ccxt.base import errors as sdk_errors
 
 from account_processors.ccxt_client import UNREADABLE, CcxtClient
 from account_processors.ccxt_exchange import Unprepared
-from account_processors.codecs.ccxt_facts import order_type, order_words
+from account_processors.codecs.ccxt_facts import leverage_goes_along, order_type, order_words
 from core.domain import (
     ClientId,
     Instrument,
@@ -31,7 +31,7 @@ from core.domain import (
     TimeInForce,
     plain,
 )
-from core.errors import Rejected, Unavailable
+from core.errors import OurFault, Rejected, Unavailable
 from core.ports import Request
 
 TRIAL = ClientId("7ac1e5" + "0" * 26)
@@ -54,8 +54,15 @@ class Rehearsal:
         self._again: tuple[ClientId, Arguments] | None = None
 
     def arguments(self, order: PlaceOrder, instrument: Instrument, client_id: ClientId) -> Arguments:
-        """Raises `Rejected` where ccxt would write another size or price: the venue would get what was not planned."""
-        name, sdk = instrument.venue_symbol, self._client.sdk
+        """Raises `OurFault` for an order that makes no sense, and `Rejected` where ccxt would write another size or
+        price than was planned."""
+        name, sdk, facts = instrument.venue_symbol, self._client.sdk, self._client.facts
+        legal = order.contracts > 0 and (order.kind is OrderKind.MARKET) == (order.price is None)
+        legal = legal and order.kind is not OrderKind.STOP and (order.price is None or order.price > 0)
+        if facts.order_says_leverage and leverage_goes_along(facts, order) and not order.reduce_only:
+            legal = legal and order.leverage is not None and order.leverage > 0 and order.leverage % 1 == 0
+        if not legal:
+            raise OurFault(f"{self._client.exchange} {name}: {order} cannot be made; nothing was sent")
         try:
             written = [sdk.amount_to_precision(name, order.contracts)]
             wanted = [order.contracts]
@@ -68,9 +75,8 @@ class Rehearsal:
         if not exact:
             what = f"{plain(order.contracts)} at {'market' if order.price is None else plain(order.price)}"
             raise Rejected(f"{self._client.exchange} {name}: ccxt cannot write {what} exactly; nothing was sent")
-        words = order_words(self._client.facts, order, client_id)
-        kind = order_type(self._client.facts, order)
-        return (name, kind, order.side.value, order.contracts, order.price, words)
+        words = order_words(facts, order, client_id)
+        return (name, order_type(facts, order), order.side.value, order.contracts, order.price, words)
 
     async def problems(self, probe: Instrument) -> list[Problem]:
         """What speaks against orders here, tried on `probe`. Raises `Unavailable` or `Denied`."""

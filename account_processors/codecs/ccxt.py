@@ -11,11 +11,13 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from account_processors.codecs.ccxt_facts import Balance, Facts
 from account_processors.codecs.wire import Malformed, Row, number, number_or_none, positive, table, text
 from core.domain import (
     ZERO,
+    Fill,
     Instrument,
     Leverage,
     MarginMode,
@@ -185,6 +187,13 @@ def positions(rows: Iterable[Row], known: Mapping[str, Row], settle: str, facts:
     return found
 
 
+def is_hedged(row: Row) -> bool:
+    """Whether a position is one of an account in hedge mode, by ccxt's word or the exchange's own."""
+    info = row.get("info")
+    own = [str(info.get(name)).lower() for name in ("positionSide", "posSide")] if isinstance(info, dict) else []
+    return row.get("hedged") is True or "long" in own or "short" in own
+
+
 def _position(symbol: Symbol, row: Row, facts: Facts) -> Position:
     contracts, side = number(row, "contracts"), row.get("side")
     if contracts != 0 and side not in ("long", "short"):
@@ -242,6 +251,23 @@ def position_mode(row: Row) -> PositionMode:
     if not isinstance(hedged, bool):
         raise Malformed("whether the account is in hedge mode")
     return PositionMode.HEDGE if hedged else PositionMode.ONE_WAY
+
+
+def by_age(fill: Fill) -> tuple[float, int, int, str]:
+    """Oldest first; within an instant by the exchange's numbers, where it has them."""
+    return fill.time, fill.seq or 0, len(fill.exec_id), fill.exec_id
+
+
+def has_list(answer: Any, kind: str) -> bool:
+    """Whether an exchange's answer has a list in it, none of whose entries is a list. `kind`: what the answer must be
+    itself, `object` or '' for either that or a list."""
+    if kind == "object" and not isinstance(answer, dict):
+        return False
+    if isinstance(answer, list):
+        return not any(isinstance(item, list) for item in answer)
+    return isinstance(answer, dict) and any(
+        has_list(inner, "") for inner in answer.values() if isinstance(inner, dict | list)
+    )
 
 
 def whole(rows: Collection[Row], asked: int, proven: bool) -> bool:

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+from account_processors.codecs.ccxt_facts import Facts
 from account_processors.codecs.verdicts import ADD_MONEY, KEY, OURS, WAIT, Verdict, nobody_knows, verdicts
 from core.errors import Denied, OurFault, Rejected, Unavailable, VenueError
 
@@ -43,13 +45,36 @@ PROVEN: Mapping[str, Verdict] = {
         ("OperationRejected", "the exchange refuses for now", WAIT),
     ),
 }
+REFUSED, FAILS = 400, 500
+"""From this HTTP status on the exchange itself, or something before it, failed: nothing is proven."""
 UNPROVEN = frozenset({"DuplicateOrderId", "OrderNotFound", "OrderNotCached"})
 """Kinds of `InvalidOrder` that say nothing of an order just sent."""
 
 
-def verdict(kinds: Sequence[str]) -> Verdict | None:
-    """`kinds`: names of the exception's class and of those it comes from, nearest first."""
-    for kind in kinds:
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An exception of ccxt. `kinds`: names of its class and those it comes from, nearest first; `code`: the exchange's,
+    `listed` where it stands in an exact table; `words` without our secrets; `status` of the answer, 0: there was none.
+    """
+
+    kinds: tuple[str, ...]
+    code: str
+    listed: bool
+    words: str
+    status: int
+    sent: bool
+    """Whether any request had gone out."""
+
+    @property
+    def said(self) -> str:
+        http = f"HTTP {self.status}, " if self.status >= REFUSED else ""
+        return f"{http}{self.kinds[0] if self.kinds else 'error'}: {' '.join(self.words.split())[:MAX_WORDS]}"
+
+
+def verdict(kinds: Sequence[str], code: str = "", means: Mapping[str, str] | None = None) -> Verdict | None:
+    """`kinds`: names of the exception's class and of those it comes from, nearest first; `means`:
+    codes that mean another class."""
+    for kind in [means[code]] if means and code in means else kinds:
         if kind in UNPROVEN:
             return None
         if kind in PROVEN:
@@ -57,33 +82,30 @@ def verdict(kinds: Sequence[str]) -> Verdict | None:
     return None
 
 
-def of_order(
-    kinds: Sequence[str], code: str, words: str, place: str, client_id: str, not_proof: frozenset[str]
-) -> VenueError:
+def of_order(seen: Seen, place: str, client_id: str, facts: Facts) -> VenueError:
     """What an exception proves about an order that was sent."""
-    found = verdict(kinds)
-    if found is None or not code or code in not_proof or SOUNDS_TAKEN.search(words):
-        return nobody_knows(_said(kinds, words), client_id, code)
-    return found.error(place, _said(kinds, words), code)
+    found = verdict(seen.kinds, seen.code, facts.means)
+    doubtful = not seen.listed or seen.code in facts.not_proof or seen.status >= FAILS
+    if found is None or doubtful or (not facts.proven and SOUNDS_TAKEN.search(seen.words)):
+        return nobody_knows(seen.said, client_id, seen.code)
+    return found.error(place, seen.said, seen.code)
 
 
-def of_read(kinds: Sequence[str], code: str, words: str, place: str) -> VenueError:
+def of_read(seen: Seen, place: str, facts: Facts) -> VenueError:
     """`Denied` for a key that is refused, else `Unavailable`."""
-    found = verdict(kinds)
-    if found is not None and found.kind is Denied:
-        return found.error(place, _said(kinds, words), code)
-    return Unavailable(f"{place}: {_said(kinds, words)}", code)
+    found = verdict(seen.kinds, seen.code, facts.means)
+    if found is not None and found.kind is Denied and seen.status < FAILS:
+        return found.error(place, seen.said, seen.code)
+    return Unavailable(f"{place}: {seen.said}", seen.code)
 
 
-def of_setting(kinds: Sequence[str], code: str, words: str, place: str) -> VenueError | None:
+def of_setting(seen: Seen, place: str, facts: Facts) -> VenueError | None:
     """None: it is as asked. Settings are read back, so that an unknown outcome is no danger."""
-    if NO_CHANGE in kinds:
+    if NO_CHANGE in seen.kinds or facts.means.get(seen.code) == NO_CHANGE:
         return None
-    found = verdict(kinds)
-    if found is None or not code:
-        return Unavailable(f"{place}: {_said(kinds, words)}; the engine reads the setting back", code)
-    return found.error(place, _said(kinds, words), code)
-
-
-def _said(kinds: Sequence[str], words: str) -> str:
-    return f"{kinds[0] if kinds else 'error'}: {' '.join(words.split())[:MAX_WORDS]}"
+    found = verdict(seen.kinds, seen.code, facts.means)
+    if found is not None and not seen.sent:
+        return OurFault(f"{place}: {seen.said}; nothing was sent")
+    if found is None or not seen.listed or seen.status >= FAILS:
+        return Unavailable(f"{place}: {seen.said}; the engine reads the setting back", seen.code)
+    return found.error(place, seen.said, seen.code)

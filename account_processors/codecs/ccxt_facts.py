@@ -31,6 +31,17 @@ class Lookup(StrEnum):
     """The lists of orders show our ids."""
 
 
+class Paging(StrEnum):
+    """How the next page of a list is asked for."""
+
+    UNTIL = "until"
+    """By the time of the oldest row; only lists that have a beginning."""
+    CURSOR = "cursor"
+    """By a cursor, which ccxt leaves in the rows."""
+    AFTER = "after"
+    """By the id of the oldest row."""
+
+
 class Balance(StrEnum):
     """What `fetchBalance` calls the total of the settlement currency."""
 
@@ -60,6 +71,8 @@ class Facts:
     margin_mode: MarginModeScope | None = None
     order_says_margin_mode: bool = False
     order_says_leverage: bool = False
+    mode_says_leverage: bool = True
+    """Leverage goes along where the margin mode is set."""
     position_says: bool = True
     """A position's leverage and margin mode are the settings they look like."""
     leverage_of_margin: bool = False
@@ -74,14 +87,39 @@ class Facts:
     validity_s: float = 60.0
     balance: Balance = Balance.UNSTATED
     balance_words: Words = field(default_factory=dict)
-    requests: Limit | None = None
+    requests: tuple[Limit, ...] = ()
     """Of one address."""
+    signed: Limit | None = None
+    """Of one account, reads included."""
     orders: Limit = (2, 1.0)
     """Of one account: orders, cancels and settings."""
     not_proof: frozenset[str] = frozenset()
     """Codes ccxt takes for a refusal, after which the order may stand all the same."""
+    answers: str = ""
+    """`object` where no answer is anything else."""
+    ack_names_us: bool = False
+    """The answer to an order has our id in it."""
+    gone: frozenset[str] = frozenset()
+    """Codes of a cancel that say that nothing is left to cancel."""
+    seq: str = ""
+    """Field of the exchange's own execution that numbers them."""
+    means: Mapping[str, str] = field(default_factory=dict)
+    """Code -> the class ccxt should have for it, where its table has another."""
+    outer_codes: frozenset[str] = frozenset()
+    """Codes of a whole answer that only say to look for the order's own code inside it."""
+    ids_repeat: bool = False
+    """An id can stand for two orders: the lists are asked even where one was found."""
+    trades: tuple[Words, ...] = field(default_factory=lambda: ({},))
+    """Parameters with which the lists of executions are whole together."""
+    kinds: tuple[str, Words] = ("", {})
+    """Field of the exchange's own execution -> what its words mean: `liquidation`, `adl`, `settlement`."""
+    paging: Paging = Paging.UNTIL
+    look_back_s: float = 7 * 86_400.0
+    """How far back an order is looked for whose time of sending is not known; lists may take no longer spans."""
     page: int = 100
     """Rows that are asked for at once; a list with as many may go on."""
+    page_words: Words = field(default_factory=dict)
+    """How a page of that size is asked for, where ccxt's `limit` does not do it."""
     positions_page: int = 200
     """So many positions may not be all."""
 
@@ -94,26 +132,62 @@ KNOWN: Mapping[str, Facts] = {
     "krakenfutures": Facts(ioc_words={"timeInForce": "ioc"}),
     "bybit": Facts(
         proven=True,
+        options={"enableUnifiedMargin": False, "enableUnifiedAccount": True, "unifiedMarginStatus": 6},
         margin_mode=MarginModeScope.ACCOUNT,
+        mode_says_leverage=False,
         position_says=False,
         filter_by="orderLinkId",
         validity_s=5.0,
         balance=Balance.WALLET,
-        requests=(500, 5.0),
+        requests=((500, 5.0),),
+        signed=(45, 1.0),
         orders=(8, 1.0),
-        not_proof=frozenset({"110072", "10016", "10000", "170210"}),
+        not_proof=frozenset({"110072", "10016", "10000", "10014", "110005", "170124", "170210"}),
+        means={
+            "10009": "RateLimitExceeded",
+            "10029": "OperationRejected",
+            "110013": "InvalidOrder",
+            "110018": "PermissionDenied",
+            "110024": "OperationRejected",
+            "110028": "OperationRejected",
+            "110029": "OperationRejected",
+            "110025": "NoChange",
+            "110026": "NoChange",
+            "110043": "NoChange",
+            "3400045": "OperationRejected",
+        },
+        answers="object",
+        ack_names_us=True,
+        gone=frozenset({"110001", "170213"}),
+        seq="seq",
+        trades=({}, {"execType": "BustTrade"}, {"execType": "AdlTrade"}),
+        kinds=("execType", {"BustTrade": "liquidation", "AdlTrade": "adl"}),
+        paging=Paging.CURSOR,
         page=50,
     ),
     "blofin": Facts(
-        proven=True,
         ioc_type="ioc",
         margin_mode=MarginModeScope.ACCOUNT,
+        mode_says_leverage=False,
         order_says_margin_mode=True,
         validity_s=60.0,
         balance=Balance.EQUITY,
-        requests=(400, 60.0),
-        orders=(9, 10.0),
-        not_proof=frozenset({"102002", "150003", "152407", "500", "103013", "1", "2"}),
+        requests=((450, 60.0), (1400, 300.0)),
+        signed=(28, 10.0),
+        orders=(26, 10.0),
+        not_proof=frozenset({"102002", "150003", "152407", "102068", "429", "500", "103013", "1", "2"}),
+        means={
+            "102064": "InvalidOrder",
+            "102065": "InvalidOrder",
+            "102089": "PermissionDenied",
+            "152012": "PermissionDenied",
+        },
+        answers="object",
+        ack_names_us=True,
+        gone=frozenset({"102068", "1000"}),
+        kinds=("liquidationType", {}),
+        outer_codes=frozenset({"1"}),
+        paging=Paging.AFTER,
         positions_page=ALL,
     ),
     "kucoinfutures": Facts(
@@ -123,16 +197,25 @@ KNOWN: Mapping[str, Facts] = {
         cross_leverage=LeverageScope.PER_SYMBOL,
         leverage_in_place=False,
         margin_mode=MarginModeScope.SYMBOL,
+        mode_says_leverage=False,
         order_says_margin_mode=True,
         order_says_leverage=True,
         leverage_of_margin=True,
         lookup=Lookup.BY_ID,
         validity_s=10.0,
         balance=Balance.EQUITY,
-        requests=(300, 30.0),
-        orders=(10, 1.0),
-        not_proof=frozenset({"300018"}),
-        page=50,
+        requests=((300, 30.0),),
+        orders=(20, 1.0),
+        not_proof=frozenset({"100004", "300018"}),
+        answers="object",
+        ack_names_us=True,
+        gone=frozenset({"100001", "100004"}),
+        means={"330012": "PermissionDenied", "50002": "OperationRejected", "300016": "InvalidOrder"},
+        kinds=("tradeType", {"liquid": "liquidation", "liquidation": "liquidation", "adl": "adl"}),
+        ids_repeat=True,
+        page=1000,
+        page_words={"pageSize": 1000},
+        look_back_s=86_000.0,
         positions_page=ALL,
     ),
     "mexc": Facts(
@@ -145,10 +228,11 @@ KNOWN: Mapping[str, Facts] = {
         margin_mode=MarginModeScope.ORDER,
         order_says_margin_mode=True,
         order_says_leverage=True,
+        answers="object",
         own_sides={"1": "buy", "2": "buy", "3": "sell", "4": "sell"},
         validity_s=10.0,
         balance=Balance.EQUITY,
-        requests=(18, 2.0),
+        requests=((18, 2.0),),
         orders=(4, 2.0),
         not_proof=frozenset({"500", "501", "603", "9999"}),
         positions_page=ALL,
@@ -164,17 +248,15 @@ def facts_of(exchange: str) -> Facts:
 
 def resolved(facts: Facts, has: Callable[[str], bool], feature: Callable[[str, str], Any]) -> Facts:
     """With everything that `has` and `feature(method, name)` tell of this exchange filled in."""
-    if facts.proven:
-        return replace(facts, leverage=facts.leverage or LeverageScope.PER_SYMBOL)
-    on_order = feature("createOrder", "marginMode") is True
-    per_order = not has("setLeverage") and feature("createOrder", "leverage") is True
+    on_order = feature("createOrder", "marginMode") is True and facts.margin_mode is None
+    per_order = not has("setLeverage") and feature("createOrder", "leverage") is True and facts.leverage is None
     settable = MarginModeScope.SYMBOL if has("setMarginMode") else MarginModeScope.ACCOUNT
     return replace(
         facts,
-        leverage=LeverageScope.PER_ORDER if per_order else LeverageScope.PER_SYMBOL,
-        margin_mode=MarginModeScope.ORDER if on_order else settable,
-        order_says_margin_mode=on_order,
-        order_says_leverage=per_order,
+        leverage=facts.leverage or (LeverageScope.PER_ORDER if per_order else LeverageScope.PER_SYMBOL),
+        margin_mode=facts.margin_mode or (MarginModeScope.ORDER if on_order else settable),
+        order_says_margin_mode=facts.order_says_margin_mode or on_order,
+        order_says_leverage=facts.order_says_leverage or per_order,
     )
 
 

@@ -10,7 +10,7 @@ from account_processors.codecs.orders import Execution, OrderRow
 from account_processors.codecs.wire import Malformed, Row, epoch_s, number, number_or_none, positive, table, text
 from core.domain import ZERO, ClientId, Fill, Side, Symbol
 
-FINAL = frozenset({"closed", "canceled", "cancelled", "expired", "rejected"})
+FINAL = frozenset({"closed", "canceled", "cancelled", "expired", "rejected", "partially_canceled"})
 SIDES = {"buy": Side.BUY, "sell": Side.SELL}
 NAMED = (
     "orderLinkId",
@@ -94,8 +94,22 @@ def execution(row: Row, symbols: Mapping[str, Symbol], facts: Facts, owner: Clie
         time=epoch_s(row, "timestamp"),
         exec_id=text(row, "id"),
         client_id=owner,
+        seq=_seq(row, facts),
+        kind=kind_of(row, facts),
     )
     return Execution(str(row.get("order") or ""), fill)
+
+
+def _seq(row: Row, facts: Facts) -> int | None:
+    info = row.get("info")
+    told = str(info.get(facts.seq, "")) if facts.seq and isinstance(info, dict) else ""
+    return int(told) if told.isdigit() else None
+
+
+def kind_of(row: Row, facts: Facts) -> str:
+    name, words = facts.kinds
+    info = row.get("info")
+    return str(words.get(str(info.get(name)), "trade")) if isinstance(info, dict) else "trade"
 
 
 def _fee(row: Row) -> Decimal:

@@ -171,8 +171,8 @@ def fill_rows(call: Call) -> list[Json]:
     return [fill_row(call.venue, call.account, fill) for fill in reversed(fills)]
 
 
-def between(call: Call, rows: list[Json]) -> list[Json]:
-    start, end = call.whole("startTime"), call.whole("endTime", 1 << 62)
+def between(call: Call, rows: list[Json], earliest: int | None = None) -> list[Json]:
+    start, end = call.whole("startTime", earliest), call.whole("endTime", 1 << 62)
     return [row for row in rows if isinstance(at := row["time"], int) and start <= at <= end]
 
 
@@ -217,11 +217,11 @@ def direction(fill: Fill) -> str:
 
 
 def user_funding(call: Call) -> list[Json]:
-    """From `startTime` on, oldest first."""
+    """From `startTime` on, or all, oldest first."""
     if call.account is None:
         return []
     paid = [funding_row(call, payment) for payment in reversed(call.exchange.funding(call.account))]
-    return between(call, paid)[:MOST_FUNDING]
+    return between(call, paid, 0)[:MOST_FUNDING]
 
 
 def funding_row(call: Call, payment: FundingPayment) -> Json:

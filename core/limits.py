@@ -106,18 +106,29 @@ def asked_by_files(entry: SymbolWeights | None, scale: Decimal, leverage: Decima
     return sum(entry.weights.values(), ZERO) * scale * leverage if entry else ZERO
 
 
+def notional_limits(
+    policy: Policy, symbol_x: Decimal, all_x: Decimal, equity: Equity | None
+) -> tuple[Decimal, Decimal] | None:
+    """(max_order_notional, max_gross_exposure) in force; None where a rule needs an equity that is not known."""
+    order_limit = policy.max_order_notional
+    gross_limit = policy.max_gross_exposure
+    if order_limit is None or gross_limit is None:
+        if equity is None or equity.value <= 0:
+            return None
+        order_limit = order_limit if order_limit is not None else DEFAULT_LIMIT_X * symbol_x * equity.value
+        gross_limit = gross_limit if gross_limit is not None else DEFAULT_LIMIT_X * all_x * equity.value
+    return order_limit, gross_limit
+
+
 def exposure_holds(
     exposure: Exposure, policy: Policy, symbol_x: Decimal, all_x: Decimal, equity: Equity | None
 ) -> tuple[Hold, ...]:
     """Holds of the notional, count and rate limits. `symbol_x`, `all_x`: what the files can ask, times equity."""
     holds: list[Hold] = []
-    order_limit = policy.max_order_notional
-    gross_limit = policy.max_gross_exposure
-    if order_limit is None or gross_limit is None:
-        if equity is None or equity.value <= 0:
-            return (held("equity is unknown; nothing increases until it is read"),)
-        order_limit = order_limit if order_limit is not None else DEFAULT_LIMIT_X * symbol_x * equity.value
-        gross_limit = gross_limit if gross_limit is not None else DEFAULT_LIMIT_X * all_x * equity.value
+    limits = notional_limits(policy, symbol_x, all_x, equity)
+    if limits is None:
+        return (held("equity is unknown; nothing increases until it is read"),)
+    order_limit, gross_limit = limits
     if exposure.increase_notional > order_limit:
         text = f"an order of {exposure.increase_notional:.2f} is over max_order_notional {order_limit:.2f}"
         holds.append(blocked(text))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
 from core.domain import (
     ClientId,
+    Instrument,
     MarginMode,
     OrderKind,
     PlaceOrder,
@@ -81,6 +82,21 @@ def taken_from(record: Record) -> dict[SourceName, Taken]:
         )
         for source, t in record.items()
     }
+
+
+def instrument_record(instrument: Instrument) -> dict[str, Any]:
+    """A contract's rules, as people and the depth cache have them; `instrument_from` reads it back."""
+    found = {field.name: getattr(instrument, field.name) for field in fields(Instrument)}
+    return {name: plain(value) if isinstance(value, Decimal) else value for name, value in found.items()}
+
+
+def instrument_from(record: Record) -> Instrument:
+    """Raises KeyError, ArithmeticError or TypeError for a record that is none."""
+    texts = {"symbol", "venue_symbol", "base", "quote", "settle", "kind"}
+    flags = {"can_short", "tradable"}
+    found = {field.name: record[field.name] for field in fields(Instrument)}
+    values: dict[str, Any] = {name: v if name in texts | flags else Decimal(str(v)) for name, v in found.items()}
+    return Instrument(**values)
 
 
 def sized_record(symbol: Symbol, sized: Sized, resync: int, kind: str = "SIZED") -> dict[str, Any]:

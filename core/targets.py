@@ -57,7 +57,7 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class _Heard:
+class Heard:
     """One source on one symbol: its signal, or why there is none. `frozen`: what was taken stays."""
 
     source: SourceName
@@ -65,6 +65,11 @@ class _Heard:
     signal: Signal | None = None
     frozen: bool = False
     because: str = ""
+
+
+def configured_leverage(entry: SymbolWeights, account: AccountSettings) -> Decimal:
+    """The leverage the files name for an account: its own override, else that of the weight file."""
+    return account.leverage.get(entry.symbol, account.leverage.get("*", entry.leverage))
 
 
 def want(
@@ -79,39 +84,41 @@ def want(
     entry = settings.weights.get(symbol)
     if entry is None or (account.symbols is not None and symbol not in account.symbols):
         return None
-    heard = [_hear(entry, source, settings, account, readings, before) for source in _sources(entry, before)]
-    configured = account.leverage.get(symbol, account.leverage.get("*", entry.leverage))
+    heard = [hear(entry, source, settings, account, readings, before) for source in sources_of(entry, before)]
+    configured = configured_leverage(entry, account)
     if not _ever_spoke(entry, heard, before):
         return _no_signal(symbol, configured, heard)
-    taken, news = _take_all(heard, settings, before, moment)
+    taken, news = take_all(heard, settings, before, moment)
     return _blend(_Blend(symbol, account, configured, heard, taken, news, before, moment, settings))
 
 
-def _sources(entry: SymbolWeights, before: Before) -> list[SourceName]:
+def sources_of(entry: SymbolWeights, before: Before) -> list[SourceName]:
+    """Every source with a part in the symbol: those of the weight file, then those taken from before."""
     return [*entry.weights, *(s for s in before.taken if s not in entry.weights)]
 
 
-def _hear(
+def hear(
     entry: SymbolWeights,
     source: SourceName,
     settings: Settings,
     account: AccountSettings,
     readings: Mapping[SourceName, SourceReading],
     before: Before,
-) -> _Heard:
+) -> Heard:
+    """What one source says of the symbol now, as far as it counts."""
     weight = entry.weights.get(source, ZERO)
     before_taken = source in before.taken
     if weight == 0:
-        return _Heard(source, ZERO, because=f"{source} has weight 0")
+        return Heard(source, ZERO, because=f"{source} has weight 0")
     limits = settings.source(source)
     if not limits.enabled:
         if limits.on_disable is OnDisable.ZERO:
-            return _Heard(source, ZERO, because=f"{source} is disabled")
-        return _Heard(source, weight, frozen=before_taken, because=f"{source} is disabled and held")
+            return Heard(source, ZERO, because=f"{source} is disabled")
+        return Heard(source, weight, frozen=before_taken, because=f"{source} is disabled and held")
     own = [name for name, target in settings.mappings.get(source, {}).items() if target == entry.symbol]
     if not own:
         because = f"{source} has no mapping to {entry.symbol}; add one to asset_mapping_config.json"
-        return _Heard(source, weight, frozen=before_taken, because=because)
+        return Heard(source, weight, frozen=before_taken, because=because)
     return _listen(own[0], weight, readings.get(source), source, account.policy.max_depth, before_taken)
 
 
@@ -122,32 +129,32 @@ def _listen(
     source: SourceName,
     max_depth: Decimal,
     before_taken: bool,
-) -> _Heard:
+) -> Heard:
     if reading is None or reading.reading is Reading.NOT_HEARD or reading.document is None:
         if reading is not None and reading.reading is Reading.UNKNOWN:
-            return _Heard(source, weight, frozen=True, because=reading.because)
+            return Heard(source, weight, frozen=True, because=reading.because)
         because = f"{source} has not been heard yet"
         if before_taken:
             because = f"{source} was heard before and its document is gone; restart its signal processor"
-        return _Heard(source, weight, frozen=before_taken, because=because)
+        return Heard(source, weight, frozen=before_taken, because=because)
     signal = reading.document.signals.get(own)
     if signal is None:
         lost = before_taken or own in reading.gone
         because = f"{own} is gone from {source}'s document" if lost else f"{source} has not spoken on {own} yet"
-        return _Heard(source, weight, frozen=lost, because=because)
+        return Heard(source, weight, frozen=lost, because=because)
     if abs(signal.depth) > max_depth:
         because = f"{source} asks depth {plain(signal.depth)} on {own}, beyond max_depth"
-        return _Heard(source, weight, frozen=True, because=because)
-    return _Heard(source, weight, signal)
+        return Heard(source, weight, frozen=True, because=because)
+    return Heard(source, weight, signal)
 
 
-def _ever_spoke(entry: SymbolWeights, heard: list[_Heard], before: Before) -> bool:
+def _ever_spoke(entry: SymbolWeights, heard: list[Heard], before: Before) -> bool:
     """All weights 0 is a target of its own (flat); otherwise somebody with a weight must have spoken once."""
     all_zero = all(weight == 0 for weight in entry.weights.values())
     return all_zero or bool(before.taken) or any(h.signal is not None for h in heard)
 
 
-def _no_signal(symbol: Symbol, configured: Decimal, heard: list[_Heard]) -> Wanted:
+def _no_signal(symbol: Symbol, configured: Decimal, heard: list[Heard]) -> Wanted:
     because = "; ".join(h.because for h in heard) or "no source has a weight"
     return Wanted(symbol, None, configured, "", {}, f"no signal yet: {because}")
 
@@ -156,16 +163,17 @@ def _no_signal(symbol: Symbol, configured: Decimal, heard: list[_Heard]) -> Want
 
 
 @dataclass(frozen=True, slots=True)
-class _News:
+class News:
     """What a pass over the sources found new: signals taken in full, and those taken downward only (with why)."""
 
     full: tuple[SourceName, ...] = ()
     downward: tuple[str, ...] = ()
 
 
-def _take_all(
-    heard: list[_Heard], settings: Settings, before: Before, moment: Moment
-) -> tuple[dict[SourceName, Taken], _News]:
+def take_all(
+    heard: list[Heard], settings: Settings, before: Before, moment: Moment
+) -> tuple[dict[SourceName, Taken], News]:
+    """What is taken of every source now, and which of it is new."""
     taken: dict[SourceName, Taken] = {}
     full: list[SourceName] = []
     downward: list[str] = []
@@ -187,7 +195,7 @@ def _take_all(
             downward.append(why)
         else:
             full.append(h.source)
-    return taken, _News(tuple(full), tuple(downward))
+    return taken, News(tuple(full), tuple(downward))
 
 
 def _same(previous: Taken, signal: Signal) -> bool:
@@ -214,7 +222,7 @@ def _reweighted(previous: Taken, weight: Decimal) -> Taken:
 
 
 def _take(
-    previous: Taken | None, heard: _Heard, signal: Signal, settings: Settings, moment: Moment, resync: bool
+    previous: Taken | None, heard: Heard, signal: Signal, settings: Settings, moment: Moment, resync: bool
 ) -> tuple[Taken, str | None]:
     """A signal not taken before (or re-synced): in full, or downward only with the reason."""
     full = signal.depth * heard.weight
@@ -241,9 +249,9 @@ class _Blend:
     symbol: Symbol
     account: AccountSettings
     configured: Decimal
-    heard: list[_Heard]
+    heard: list[Heard]
     taken: dict[SourceName, Taken]
-    news: _News
+    news: News
     before: Before
     moment: Moment
     settings: Settings
@@ -270,7 +278,7 @@ def _blend(b: _Blend) -> Wanted:
     )
 
 
-def _only_reduce(b: _Blend, frozen: list[_Heard], depth: Decimal) -> str | None:
+def _only_reduce(b: _Blend, frozen: list[Heard], depth: Decimal) -> str | None:
     """Why the generation may not grow beyond what is stored, or None. Several reasons may stand at once."""
     if frozen:
         silent = {h.source for h in frozen}
@@ -351,7 +359,7 @@ def _inputs_hash(b: _Blend) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def _held(b: _Blend, frozen: list[_Heard], only_reduce: str | None) -> str | None:
+def _held(b: _Blend, frozen: list[Heard], only_reduce: str | None) -> str | None:
     """What a user must know even when the position is where it should be."""
     for h in frozen:
         if b.taken.get(h.source) is not None:
@@ -360,15 +368,19 @@ def _held(b: _Blend, frozen: list[_Heard], only_reduce: str | None) -> str | Non
         return only_reduce
     if b.news.downward:
         return b.news.downward[0]
-    for source, taken in b.taken.items():
-        if taken.mode is TakenMode.CLOSED and taken.depth != 0:
-            return f"{source} was closed by the user; its next signal or `./run resync` takes effect again"
-        if taken.mode is TakenMode.DOWNWARD and taken.contribution != taken.depth * taken.weight:
-            return f"entry too old or not allowed when it appeared ({source}); `./run resync` takes it"
+    return next((why for source, taken in b.taken.items() if (why := short_of(source, taken))), None)
+
+
+def short_of(source: SourceName, taken: Taken) -> str | None:
+    """Why less stands of a signal than it asks for, and what ends that; None: all of it stands."""
+    if taken.mode is TakenMode.CLOSED and taken.depth != 0:
+        return f"{source} was closed by the user; its next signal or `./run resync` takes effect again"
+    if taken.mode is TakenMode.DOWNWARD and taken.contribution != taken.depth * taken.weight:
+        return f"entry too old or not allowed when it appeared ({source}); `./run resync` takes it"
     return None
 
 
-def _holds(frozen: list[_Heard], only_reduce: str | None) -> tuple[Hold, ...]:
+def _holds(frozen: list[Heard], only_reduce: str | None) -> tuple[Hold, ...]:
     return (Hold(Scope.INCREASES, SymbolState.HELD, only_reduce),) if frozen and only_reduce else ()
 
 

@@ -167,7 +167,7 @@ class TradeExecutor:
             newest=lambda: self.weight_config,
             halt=self.signal_manager.halt,
             facts=CycleFacts(account.processor, symbols, due, stream.equity() if stream else None),
-            admission=admission_of(account, wants, mine.policy if mine else Policy()),
+            admission=admission_of(account.memory, wants, mine.policy if mine else Policy()),
             stream=stream,
         )
         semaphore = asyncio.Semaphore(MAX_CONCURRENT_SYMBOL_REQUESTS)
@@ -208,8 +208,10 @@ class TradeExecutor:
         return outcome
 
     async def _refresh_equity(self, context: CycleContext) -> None:
-        """Keeps the equity people see fresh while nothing needs sizing."""
+        """Keeps the equity people see fresh while nothing needs sizing, and knows the contracts they see it in."""
         account = context.account
+        if not account.listed:
+            await self._learn_contracts(context)
         if account.equity is not None and self._clock.time() - account.equity.at < EQUITY_EVERY_S:
             return
         try:
@@ -221,6 +223,16 @@ class TradeExecutor:
             account.trouble(None, f"the equity could not be read ({error}); nothing new is sized until it is")
             return
         account.tell(EquityRead, value=account.equity.value, currency=account.equity.currency)
+
+    async def _learn_contracts(self, context: CycleContext) -> None:
+        """What a contract is worth, so that sizes can be shown in base units also while nothing needs sizing."""
+        account = context.account
+        try:
+            account.listed = await context.facts.instruments()
+        except Denied as error:
+            account.block(str(error), preflight.REPEAT_S)
+        except Unavailable as error:
+            account.trouble(None, f"the contracts could not be read ({error}); sizes are shown in contracts until then")
 
     def _standing_still(self, account: Account) -> dict[Symbol, SymbolOutcome]:
         """The symbols of an account that can do nothing now: what is stored, and why nothing happens."""

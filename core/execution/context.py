@@ -23,7 +23,7 @@ from core.execution.account import Account
 from core.execution.reads import CycleFacts
 from core.execution.streaming import AccountStream
 from core.limits import Candidate, admit, blocked, clock_hold, expiry_hold, held
-from core.memory import SymbolMemory
+from core.memory import AccountMemory, SymbolMemory
 from core.signal_manager import Version
 from core.sizing import needs_size
 from core.targets import Before, Moment, want
@@ -32,6 +32,9 @@ REMOVED = (
     "{symbol} is no longer in signal_weight_config.json (or in this account's symbol list); the position is held as it "
     "is. Add it again, or close it with `./run close {symbol}`"
 )
+
+
+RECOVERING = "the journal was lost; waiting until nothing sent before can still land, then comparing with the venue"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +68,30 @@ def wanted_by(account: Account, version: Version, symbol: Symbol, halt: Halt) ->
     mine = settings_of(account, version)
     if version.settings is None or mine is None:
         return None
-    memory = account.memory.of(symbol)
-    before = Before(memory.taken, memory.sized, memory.resync, memory.sized_resync)
-    moment = Moment(account.clock.time(), downward_only(mine, halt))
+    before, moment = before_of(account.memory.of(symbol)), Moment(account.clock.time(), downward_only(mine, halt))
     return want(symbol, version.settings, mine, version.readings, before, moment)
+
+
+def before_of(memory: SymbolMemory) -> Before:
+    """What a symbol's memory says of the signals taken so far."""
+    return Before(memory.taken, memory.sized, memory.resync, memory.sized_resync)
+
+
+def mode_holds(settings: AccountSettings | None) -> list[Hold]:
+    """What the account's mode stands against; None: it is not configured."""
+    if settings is None:
+        return [Hold(Scope.ALL, SymbolState.HELD, "the account is not configured any more; nothing is sent")]
+    if settings.mode is AccountMode.DISABLED:
+        return [Hold(Scope.ALL, SymbolState.HELD, "the account is disabled; nothing is sent")]
+    if settings.mode is AccountMode.CLOSE_ONLY:
+        return [held("the account is close_only; nothing increases")]
+    return []
+
+
+def halt_holds(halt: Halt) -> list[Hold]:
+    """What the kill switch stands against."""
+    words = f"{halt.value} stands (file HALT); nothing increases. `./run resume` lifts it"
+    return [] if halt is Halt.NONE else [held(words)]
 
 
 def account_holds(account: Account, settings: AccountSettings | None, halt: Halt) -> list[Hold]:
@@ -76,19 +99,10 @@ def account_holds(account: Account, settings: AccountSettings | None, halt: Halt
     found: list[Hold] = []
     if account.blocked is not None:
         found.append(account.blocked)
-    if settings is None:
-        found.append(Hold(Scope.ALL, SymbolState.HELD, "the account is not configured any more; nothing is sent"))
-    elif settings.mode is AccountMode.DISABLED:
-        found.append(Hold(Scope.ALL, SymbolState.HELD, "the account is disabled; nothing is sent"))
-    elif settings.mode is AccountMode.CLOSE_ONLY:
-        found.append(held("the account is close_only; nothing increases"))
+    found += mode_holds(settings)
     if account.recover_after is not None:
-        because = (
-            "the journal was lost; waiting until nothing sent before can still land, then comparing with the venue"
-        )
-        found.append(Hold(Scope.ALL, SymbolState.BLOCKED, because, account.recover_after))
-    if halt is not Halt.NONE:
-        found.append(held(f"{halt.value} stands (file HALT); nothing increases. `./run resume` lifts it"))
+        found.append(Hold(Scope.ALL, SymbolState.BLOCKED, RECOVERING, account.recover_after))
+    found += halt_holds(halt)
     if account.breached is not None:
         found.append(blocked(f"stopped itself: {account.breached}. Report it; `./run resume {account.id}` lifts it"))
     if account.margin_hold is not None:
@@ -103,8 +117,17 @@ def symbol_holds(
     account: Account, memory: SymbolMemory, wanted: Wanted | None, admission: Mapping[Symbol, Hold]
 ) -> list[Hold]:
     """Everything that stands against orders of one symbol, but for what needs a price."""
+    now = account.clock.time()
+    paced = account.pacing.holds(memory.symbol, memory.generation, now)
+    return [*remembered_holds(memory, wanted, admission, now), *paced]
+
+
+def remembered_holds(
+    memory: SymbolMemory, wanted: Wanted | None, admission: Mapping[Symbol, Hold], now: float
+) -> list[Hold]:
+    """Those of one symbol that follow from what is remembered and wanted alone."""
     found: list[Hold] = []
-    symbol, now = memory.symbol, account.clock.time()
+    symbol = memory.symbol
     if wanted is None:
         closed = bool(memory.taken) and all(t.mode is TakenMode.CLOSED for t in memory.taken.values())
         scope = Scope.INCREASES if closed else Scope.ALL
@@ -119,22 +142,28 @@ def symbol_holds(
             found.append(expired)
     if symbol in admission:
         found.append(admission[symbol])
-    found.extend(account.pacing.holds(symbol, memory.generation, now))
     return found
 
 
-def admission_of(account: Account, wants: Mapping[Symbol, Wanted | None], policy: Policy) -> Mapping[Symbol, Hold]:
+def admission_of(
+    remembered: AccountMemory, wants: Mapping[Symbol, Wanted | None], policy: Policy
+) -> Mapping[Symbol, Hold]:
     """The admission pass of one cycle, before the fan-out."""
+    return admit(candidates_of(remembered, wants), policy.max_total_margin)
+
+
+def candidates_of(remembered: AccountMemory, wants: Mapping[Symbol, Wanted | None]) -> list[Candidate]:
+    """What every symbol brings to the admission pass."""
     candidates = []
     for symbol, wanted in wants.items():
-        memory = account.memory.of(symbol)
+        memory = remembered.of(symbol)
         asked = abs(wanted.depth) if wanted is not None and wanted.depth is not None else ZERO
         sized = abs(memory.sized.depth) if memory.sized else ZERO
         new = wanted is not None and needs_size(wanted, memory.sized)
         short = memory.stored != 0 and memory.baseline is not None and abs(memory.stored) > abs(memory.baseline)
         occupied = bool(memory.baseline) or bool(memory.intents)
         candidates.append(Candidate(symbol, max(asked, sized), occupied, bool(new and asked) or short))
-    return admit(candidates, policy.max_total_margin)
+    return candidates
 
 
 def market_due(account: Account, symbol: Symbol, wanted: Wanted | None) -> bool:

@@ -11,7 +11,7 @@ from core.errors import Unavailable
 from core.events import DriftSeen, PositionVerified
 from core.execution import commands
 from core.execution.account import Account
-from core.execution.context import settings_of
+from core.execution.context import RECOVERING, settings_of
 from core.memory import SymbolMemory
 from core.signal_manager import Version
 
@@ -56,6 +56,9 @@ class Explainer:
             return Judgement(Verdict.IN_SYNC, verdict.because)
         if verdict.verdict is Verdict.IN_SYNC:
             self.verify(position, positions)
+        if verdict.verdict is Verdict.FOREIGN and account.recover_after is not None:
+            # Adopting would be wrong: it may well be ours, and is taken up again with all that is known of it.
+            return Judgement(Verdict.FOREIGN, RECOVERING)
         return verdict
 
     def _judge(self, position: Position) -> Judgement:
@@ -65,7 +68,7 @@ class Explainer:
         return judge(self._memory, position, sighting, view.foreign, now)
 
     def _adopt_reason(self, verdict: Verdict, halt: Halt, wanted: Wanted | None) -> str | None:
-        if self._symbol in self._account.adopting:
+        if self._symbol in self._account.adopting and not self._nothing_to_adopt(verdict, wanted):
             return "by `./run adopt`"
         if verdict is not Verdict.FOREIGN:
             return None
@@ -75,6 +78,14 @@ class Explainer:
         if wanted is not None and mine is not None and mine.policy.existing_positions is ExistingPositions.ADOPT:
             return "existing_positions is adopt"
         return None
+
+    def _nothing_to_adopt(self, verdict: Verdict, wanted: Wanted | None) -> bool:
+        """A symbol nobody configured and the account does not hold: adopting it would only leave its name behind."""
+        if verdict is not Verdict.FIRST_FLAT or wanted is not None:
+            return False
+        self._account.adopting.discard(self._symbol)
+        self._account.trouble(self._symbol, "not adopted: it is not configured, and the account holds nothing of it")
+        return True
 
     async def _look_for_foreign_fills(self, memory: SymbolMemory) -> None:
         """Asks the venue's history whether somebody else traded the symbol since it was last verified."""

@@ -21,6 +21,7 @@ from core.domain import (
     Price,
     Settings,
     Symbol,
+    SymbolWeights,
 )
 from core.errors import Unavailable
 from core.execution.account import Account
@@ -34,8 +35,9 @@ from core.limits import (
     exposure_holds,
     implausible,
 )
-from core.memory import SymbolMemory
+from core.memory import AccountMemory, SymbolMemory
 from core.sizing import Facts
+from core.targets import configured_leverage
 
 T = TypeVar("T")
 
@@ -144,16 +146,24 @@ def limit_holds(
         increase_orders_last_minute=account.increases_last_minute(),
     )
 
-    def asked(symbol: Symbol) -> Decimal:
-        entry = settings.weights.get(symbol)
+    asked, everything = asked_x(account.memory, settings, mine, memory.symbol)
+    return exposure_holds(exposure, mine.policy, asked, everything, view.equity or account.equity)
+
+
+def asked_x(
+    remembered: AccountMemory, settings: Settings, mine: AccountSettings, symbol: Symbol
+) -> tuple[Decimal, Decimal]:
+    """The most the files can ask of one symbol, and of all of them, as multiples of equity."""
+
+    def asked(entry: SymbolWeights | None) -> Decimal:
         if entry is None:
             return ZERO
-        top = mine.leverage.get(symbol, mine.leverage.get("*", entry.leverage))
-        own = account.memory.of(symbol).sized
+        top = configured_leverage(entry, mine)
+        own = remembered.of(entry.symbol).sized
         return asked_by_files(entry, mine.scale, max(top, own.leverage if own else top))
 
-    everything = sum((asked(symbol) for symbol in settings.weights), ZERO)
-    return exposure_holds(exposure, mine.policy, asked(memory.symbol), everything, view.equity or account.equity)
+    everything = sum((asked(entry) for entry in settings.weights.values()), ZERO)
+    return asked(settings.weights.get(symbol)), everything
 
 
 def _gross(account: Account, instrument: Instrument, price: Price, position: Decimal, symbol: Symbol) -> Decimal:

@@ -18,7 +18,7 @@ from core.execution.account import Account, DryJournal
 from core.execution.resolving import AFTER_VALIDITY_S
 from core.journal import Journal, Offload, decode
 from core.ports import AccountLock, Entropy, FileOps
-from core.records import sized_from, sized_record, taken_record
+from core.records import instrument_record, sized_from, sized_record, taken_record
 
 RETRY_LOCK_S = 2.0
 Projected = Mapping[str, Mapping[str, Any]]
@@ -140,6 +140,7 @@ def projected_symbols(account: Account) -> dict[str, dict[str, Any]]:
     for symbol, memory in account.memory.symbols.items():
         if memory.sized is None:
             continue
+        listed = account.listed.get(symbol)
         entries[symbol] = {
             "depth": plain(memory.sized.depth),
             "leverage": plain(memory.sized.leverage),
@@ -150,5 +151,5 @@ def projected_symbols(account: Account) -> dict[str, dict[str, Any]]:
             "contributions": {s: plain(t.contribution) for s, t in memory.taken.items()},
             "sized": sized_record(symbol, memory.sized, memory.sized_resync)
             | {"taken": taken_record(memory.taken), "fingerprint": memory.fingerprint},
-        }
+        } | ({"instrument": instrument_record(listed)} if listed else {})
     return entries

@@ -19,8 +19,8 @@ def _nobody_home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempP
 
 
 @pytest.fixture(scope="session")
-def _watched() -> Iterator[Seen]:
-    with watched() as seen:
+def _watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
+    with watched(tmp_path_factory.mktemp("marks") / "report.txt") as seen:
         yield seen
 
 

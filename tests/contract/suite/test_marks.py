@@ -12,7 +12,8 @@ from core.ports import Request, StreamRequest
 from tests.contract.adapter_bench import Bench
 from tests.contract.suite.benches import BOTH, every
 from tests.contract.suite.venue import VenueBench
-from tests.request_marks import SEEN, marks_in, marks_of
+from tests.marks import marks_in, marks_of
+from tests.request_marks import SEEN
 
 URL = "http://venue.sim/api/v1/orders"
 ROOT = Path(__file__).resolve().parents[3]
@@ -105,30 +106,37 @@ def test_every_adapters_streams_are_looked_at(it: VenueBench) -> None:
     it.run("memory", scenario, streams=True)
 
 
-MARKED = """
+SENDS = """
 import asyncio
 from account_processors.transport import HttpTransport
 from core.clock import SystemClock
 from core.errors import NotSent
 from core.ports import Request
 
+async def send():
+    transport = HttpTransport(SystemClock())
+    try:
+        await transport.send(Request("POST", "http://127.0.0.1:9/orders", {}, b'{"brokerId":"x"}'))
+    except NotSent:
+        pass
+    finally:
+        await transport.close()
+"""
+HERE = f"{SENDS}\ndef test_marked():\n    asyncio.run(send())\n"
+CHILD = f"""
+import subprocess, sys
+PROGRAM = {SENDS + "asyncio.run(send())"!r}
+
 def test_marked():
-    async def send():
-        transport = HttpTransport(SystemClock())
-        try:
-            await transport.send(Request("POST", "http://127.0.0.1:9/orders", {}, b'{"brokerId":"x"}'))
-        except NotSent:
-            pass
-        finally:
-            await transport.close()
-    asyncio.run(send())
+    subprocess.run([sys.executable, "-c", PROGRAM], check=True, timeout=30)
 """
 
 
-@pytest.mark.parametrize(("text", "status"), [(MARKED, 1), (MARKED.replace("brokerId", "side"), 0)])
-def test_a_mark_fails_the_session(tmp_path: Path, text: str, status: int) -> None:
-    """A real session of a test that passes but for what its request carries."""
-    (tmp_path / "test_it.py").write_text(text)
+@pytest.mark.parametrize("marked", [True, False])
+@pytest.mark.parametrize("text", [HERE, CHILD], ids=["here", "child"])
+def test_a_mark_fails_the_session(tmp_path: Path, text: str, marked: bool) -> None:
+    """A real session of a test that passes but for what is sent, by itself or by a program it starts."""
+    (tmp_path / "test_it.py").write_text(text if marked else text.replace("brokerId", "side"))
     command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.conftest", "-p", "no:cacheprovider", "test_it.py"]
     done = subprocess.run(
         [*command, "--rootdir", str(tmp_path)],
@@ -139,5 +147,5 @@ def test_a_mark_fails_the_session(tmp_path: Path, text: str, status: int) -> Non
         timeout=60,
         check=False,
     )
-    assert done.returncode == status, done.stdout + done.stderr
-    assert ("a mark was sent: body brokerId=x in a request to /orders" in done.stdout) == bool(status)
+    assert done.returncode == int(marked), done.stdout + done.stderr
+    assert ("a mark was sent: body brokerId=x in a request to /orders" in done.stdout) == marked

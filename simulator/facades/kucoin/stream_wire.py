@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from simulator.facades.kucoin.wire import rendered
-from simulator.facades.parts import Json
+from simulator.facades.parts import Json, rendered
 from simulator.strict import StrictError, loads
 
 BAD_TOPIC, TOKEN, LOGIN, NO_TOPIC, NO_NAME, BAD_TYPE, TOO_MUCH = 400, 401, 403, 404, 406, 415, 509

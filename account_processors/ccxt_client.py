@@ -20,7 +20,7 @@ from account_processors.budget import Lease, Priority, Window
 from account_processors.ccxt_exchange import Rehearsed, Unprepared, exchange_class, feature, linear_only, moved
 from account_processors.codecs import ccxt_errors, ccxt_marks
 from account_processors.codecs.ccxt import has_list
-from account_processors.codecs.ccxt_facts import Facts, Limit, left_out_words, resolved
+from account_processors.codecs.ccxt_facts import Facts, Limit, resolved, wire
 from account_processors.codecs.wire import Malformed, Row, epoch_s, table
 from account_processors.reading import usable
 from account_processors.venue_clock import VenueClock
@@ -34,9 +34,10 @@ RATE_SHARE = 0.5
 """Of what ccxt states as an exchange's rate: published limits differ by endpoint, ccxt knows one."""
 MAX_PER_S = 5.0
 SPAN_S = 5.0
-RESTS_S, BANNED_S = 60.0, 600.0
-"""After a refusal for the rate that names no time, and after one of the whole address."""
-SHUT_OUT = (403, 418, 429)
+RESTS_S = 60.0
+"""After a refusal for the rate that names no time."""
+TOO_MANY = 429
+SHUT_OUT = (403, 418, TOO_MANY)
 RESERVE = 0.9
 """Share of the address' room that is left for reductions alone."""
 
@@ -63,6 +64,7 @@ class Call:
     """Requests that came before it."""
     leaves_out: frozenset[str] = frozenset()
     """Parameters that do not go along, whatever ccxt says."""
+    adds: Mapping[str, Any] = field(default_factory=dict)
     status: int = 0
     """Of the last answer."""
     answer: Any = None
@@ -150,8 +152,11 @@ class CcxtClient:
             self.venue_clock.learn(epoch_s({"time": told}, "time"), sent_at, self.wiring.clock.monotonic())
         self._doubtful = False
 
-    def answered(self, parsed: Any) -> None:
+    def answered(self, parsed: Any) -> bool:
+        """Whether an answer that was no error is a good one; what it says is kept with the call."""
         _CALL.get().answer = parsed
+        said = parsed if isinstance(parsed, dict) else {}
+        return all(str(said.get(name)).lower() == value for name, value in self.facts.good.items())
 
     def doubt_time(self) -> None:
         """The exchange did not like our time: it is asked before anything else."""
@@ -187,11 +192,20 @@ class CcxtClient:
 
     async def order(self, call: Call, method: str, *arguments: Any) -> Any:
         """An order or a cancel; what is raised is ccxt's or the transport's own, to be judged with `call`."""
-        return await self._within(call, method, arguments)
+        return await self._within(call, method, self._wired(call, arguments))
+
+    def _wired(self, call: Call, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The arguments of an order for ccxt; `call` gets what ccxt does otherwise than the engine."""
+        if not isinstance(arguments[-1], dict):
+            return arguments
+        found = wire(self.facts, arguments[-1])
+        call.leaves_out, call.adds = found.leaves_out, found.adds
+        return (*arguments[:-1], dict(found.words))
 
     async def rehearse(self, client_id: str, method: str, *arguments: Any) -> Call:
         """The order as it would go out. Raises `Unavailable`, `Denied` or `Unprepared` where it would not."""
-        call = Call(Kind.REHEARSAL, Priority.READ, client_id, leaves_out=left_out_words(self.facts, arguments[-1]))
+        call = Call(Kind.REHEARSAL, Priority.READ, client_id)
+        arguments = self._wired(call, arguments)
         try:
             await self._within(call, method, arguments)
         except Rehearsed:
@@ -240,8 +254,8 @@ class CcxtClient:
         """Parameters as they may be signed: without marks, and without what this call leaves out."""
         kept = ccxt_marks.without(params or {})
         call = _CALL.get()
-        if call.leaves_out and isinstance(kept, dict):
-            return {name: value for name, value in kept.items() if name not in call.leaves_out}
+        if call.kind in (Kind.ORDER, Kind.REHEARSAL) and isinstance(kept, dict):
+            return {name: value for name, value in kept.items() if name not in call.leaves_out} | dict(call.adds)
         return kept
 
     async def take_room(self, cost: Any) -> Lease:
@@ -264,6 +278,9 @@ class CcxtClient:
         until = self.wiring.clock.monotonic() + (rests_s or RESTS_S)
         for window in self._address():
             window.close(until)
+
+    def _rests_s(self, status: int) -> float:
+        return RESTS_S if status == TOO_MANY else self.facts.banned_s
 
     def _address(self, share: float = 1.0, name: str = "this address") -> list[Window]:
         shared = self.wiring.shared
@@ -294,7 +311,7 @@ class CcxtClient:
         call.status = response.status
         call.received_at = response.received_at or wiring.clock.time()
         if response.status in SHUT_OUT:
-            self.rest(pause_s(response.headers.get("retry-after")) or (RESTS_S if response.status == 429 else BANNED_S))
+            self.rest(pause_s(response.headers.get("retry-after")) or self._rests_s(response.status))
         return Response(
             response.status,
             response.headers,

@@ -49,7 +49,7 @@ class Line(Protocol):
     def allowed(self, params: Any) -> Any: ...
     async def take_room(self, cost: Any) -> Lease: ...
     def give_back(self, lease: Lease) -> None: ...
-    def answered(self, parsed: Any) -> None: ...
+    def answered(self, parsed: Any) -> bool: ...
     def doubt_time(self) -> None: ...
     def rest(self, rests_s: float | None) -> None: ...
     async def send(self, url: str, method: str, headers: Any, body: Any) -> Response: ...
@@ -113,7 +113,7 @@ class _Wired(SdkExchange):
             parsed = document(response.body, texts=True) if text.strip() else None
         except Malformed:
             parsed = None
-        self._line.answered(parsed)
+        good = self._line.answered(parsed)
         arguments: tuple[Any, ...] = (response.status, "", url, method, dict(response.headers), text, parsed, {}, body)
         try:
             self.handle_errors(*arguments)
@@ -128,7 +128,7 @@ class _Wired(SdkExchange):
         try:
             if response.status >= 300:
                 self.handle_http_status_code(response.status, "", "", method, "")
-            if parsed is None or response.status >= 300:
+            if parsed is None or response.status >= 300 or not good:
                 raise sdk_errors.BadResponse(f"HTTP {response.status} without a usable body")
         except sdk_errors.BaseError as error:
             self._look_closer(error, parsed)
@@ -146,6 +146,8 @@ class _Wired(SdkExchange):
             code = str(one["code"])
             self.throw_exactly_matched_exception(self.exceptions["exact"], code, str(error))
         error.told_code = code
+        if facts.means.get(code) == "InvalidNonce":
+            self._line.doubt_time()
         if code in facts.means:
             error.exact_code = code
 

@@ -60,20 +60,14 @@ class OrderLists:
 
     # --- reads --------------------------------------------------------------------------------------------------------
 
-    async def open(self, symbols: Collection[str]) -> list[OrderRow]:
-        """Every open order; of `symbols` (ccxt's) where the exchange is asked symbol by symbol."""
-        names = await self._names()
-        wanted: list[str | None] = [None]
-        if self._symbol_required("fetchOpenOrders"):
-            wanted = list(symbols)
-        found = await together(*(self._listed("fetch_open_orders", name, None, {}) for name in wanted))
+    async def open(self) -> list[OrderRow]:
+        """Every open order of the account."""
+        names, by_symbol = await self._names(), self._client.feature("fetchOpenOrders", "symbolRequired") is True
+        if by_symbol and not self._facts.proven:
+            raise Unavailable(f"{self._client.exchange} lists open orders by symbol only, so nobody knows all of them")
+        found = await self._listed("fetch_open_orders", None, None, {})
         with usable(self._client.place("fetch_open_orders")):
-            return [
-                orders.order_row(row, names, self._facts)
-                for rows in found
-                for row in rows
-                if row.get("symbol") in names
-            ]
+            return [orders.order_row(row, names, self._facts) for row in found if row.get("symbol") in names]
 
     async def find(self, name: str, client_id: ClientId) -> OrderOutcome | None:
         """None only where absence is a proof; elsewhere an order that is nowhere raises `Unavailable`."""
@@ -124,7 +118,8 @@ class OrderLists:
         only = {self._facts.filter_by: client_id} if self._facts.filter_by else {}
         sent_ms = self._sent_ms.get(client_id)
         now_ms = int(self._client.venue_clock.now() * 1000)
-        since_ms = now_ms - int(self._facts.look_back_s * 1000) if sent_ms is None else sent_ms - int(CREATED_BEFORE_S * 1000)
+        earliest_ms = now_ms - int(self._facts.look_back_s * 1000)
+        since_ms = earliest_ms if sent_ms is None else sent_ms - int(CREATED_BEFORE_S * 1000)
         rows = await self._listed("fetch_open_orders", name, None, only)
         known = self._rows(rows, names, client_id)
         if known and all(row.final for row in known):
@@ -157,13 +152,13 @@ class OrderLists:
         found: dict[str, Row] = {}
         more: dict[str, Any] = {}
         place = self._client.place(method)
-        for _ in range(MAX_PAGES):
+        for page in range(1, MAX_PAGES + 1):
             asked = {**self._facts.page_words, **words, **more}
             rows, _ = await self._client.listing(method, name, since_ms, self._facts.page, asked)
             with usable(place):
                 fresh = {text(row, "id"): row for row in rows if text(row, "id") not in found}
             found |= fresh
-            following = self._next_page(rows, since_ms)
+            following = self._next_page(rows, since_ms, page)
             if following is None:
                 return [*found.values()]
             if not fresh:
@@ -171,7 +166,7 @@ class OrderLists:
             more = following
         raise Unavailable(f"{place}: its pages do not end, so the list counts as unread")
 
-    def _next_page(self, rows: list[Row], since_ms: int | None) -> dict[str, Any] | None:
+    def _next_page(self, rows: list[Row], since_ms: int | None, page: int) -> dict[str, Any] | None:
         """Parameters of the page after this one; None: there is none. Raises `Unavailable` where nobody can tell."""
         if self._facts.paging is Paging.CURSOR:
             infos = [row["info"] for row in rows if isinstance(row.get("info"), dict)]
@@ -179,6 +174,8 @@ class OrderLists:
             return {"cursor": cursor} if cursor and len(rows) >= self._facts.page else None
         if codec.whole(rows, self._facts.page, self._facts.proven):
             return None
+        if self._facts.paging is Paging.NUMBER:
+            return {"page_num": page + 1}
         if self._facts.paging is Paging.AFTER:
             return {"after": rows[0]["id"]}
         if since_ms is None or not rows or not rows[0].get("timestamp"):
@@ -186,14 +183,16 @@ class OrderLists:
         return {"until": int(rows[0]["timestamp"])}
 
     def _rows(self, rows: Collection[Row], names: Names, client_id: ClientId) -> list[OrderRow]:
-        mine = [row for row in rows if orders.ours(orders.named(row), client_id) or self._acknowledged(row, client_id)]
+        mine = [row for row in rows if self._is_mine(row, client_id)]
         with usable(self._client.place("orders")):
             found = [orders.order_row(row, names, self._facts, client_id) for row in mine]
         for row in found:
             self.acknowledged(row.order_id, client_id)
         return found
 
-    def _acknowledged(self, row: Row, client_id: ClientId) -> bool:
+    def _is_mine(self, row: Row, client_id: ClientId) -> bool:
+        if orders.ours(orders.named(row, self._facts), client_id):
+            return True
         return row.get("id") is not None and self._order_ids.get(client_id) == row["id"]
 
     # --- owners -------------------------------------------------------------------------------------------------------
@@ -207,7 +206,7 @@ class OrderLists:
         lists = [(method, name) for method in self._final_lists() for name in sorted(set(unknown.values()))]
         found = await together(*(self._listed(method, name, since_ms, {}) for method, name in lists))
         for of_list in found:
-            for order_id, shown in orders.order_ids(of_list).items():
+            for order_id, shown in orders.order_ids(of_list, self._facts).items():
                 _keep(self._whose, order_id, shown)
         if left := [order_id for order_id in unknown if order_id not in self._whose]:
             raise Unavailable(f"{self._client.exchange} does not say whose order {left[0]} is; the engine asks again")
@@ -223,11 +222,8 @@ class OrderLists:
 
     def _told(self, rows: Collection[Row]) -> dict[str, str]:
         """Order id -> our id, from executions that carry it themselves."""
-        told = ((row.get("order"), orders.named(row)) for row in rows)
+        told = ((row.get("order"), orders.named(row, self._facts)) for row in rows)
         return {str(order_id): shown for order_id, shown in told if order_id and shown is not None}
-
-    def _symbol_required(self, method: str) -> bool:
-        return self._client.feature(method, "symbolRequired") is True
 
 
 def _keep(memory: OrderedDict[Any, Any], key: Any, value: Any) -> None:

@@ -103,6 +103,8 @@ class CcxtProcessor:
         self._rehearsal = Rehearsal(self._client)
         self._leases = Leases(PERMIT_MS)
         self._used: set[Symbol] = set()
+        self._mode: PositionMode | None = None
+        """As last read."""
         self._capabilities = capabilities(self._client, self._lists.can_find)
 
     def __repr__(self) -> str:
@@ -125,6 +127,7 @@ class CcxtProcessor:
         _, mode, margin = await together(
             self.equity(), self._reads.position_mode(probe), self._reads.account_margin_mode(probe, fresh=True)
         )
+        self._mode = mode
         problems = await self._rehearsal.problems(probe)
         if mode is PositionMode.HEDGE:
             problems.append(Problem(Scope.ALL, "hedge_mode", HEDGE_REMEDY))
@@ -140,7 +143,7 @@ class CcxtProcessor:
 
     async def positions(self) -> Positions:
         markets, (rows, sent_at, received_at) = await together(self._reads.ready(), self._reads.position_rows())
-        if any(codec.is_hedged(row) for row in rows):
+        if self._mode is PositionMode.HEDGE or any(codec.is_hedged(row) for row in rows):
             raise Denied(HEDGE_REMEDY, "hedge_mode")
         with usable(self._client.place("fetch_positions")):
             found = codec.positions(rows, markets.by_name, markets.listed.settle, self._facts)
@@ -157,7 +160,7 @@ class CcxtProcessor:
                 self._client.read("fetch_balance", words), self._reads.position_rows()
             )
         with usable(self._client.place("fetch_balance")):
-            value = codec.equity(balance, await self._reads.of_settle(rows, settle), settle, means)
+            value = codec.equity(balance, await self._reads.of_settle(rows, settle), settle, self._facts)
         return Equity(value, settle, self._client.wiring.clock.time())
 
     async def prices(self, symbols: Collection[Symbol]) -> Mapping[Symbol, Price]:
@@ -170,7 +173,8 @@ class CcxtProcessor:
     async def leverage(self, symbol: Symbol) -> Leverage:
         instrument = await self._reads.instrument(symbol)
         name, mode = instrument.venue_symbol, await self._reads.margin_mode(instrument)
-        if self._capabilities.leverage_in(mode or MarginMode.ISOLATED) is LeverageScope.PER_ORDER:
+        per_order = self._capabilities.leverage_in(mode or MarginMode.ISOLATED) is LeverageScope.PER_ORDER
+        if per_order and not self._facts.reads_leverage:
             return Leverage(symbol, None, mode)
         if not self._client.has("fetchLeverage"):
             raise Unavailable(f"{self.exchange}: ccxt reads no leverage there; nothing increases on {symbol}")
@@ -181,9 +185,7 @@ class CcxtProcessor:
             return known if self._facts.position_says or mode is not None else replace(known, margin_mode=None)
 
     async def open_orders(self) -> tuple[OpenOrder, ...]:
-        names = await self._reads.names()
-        used = [name for name, symbol in names.items() if symbol in self._used]
-        return tuple(row.open_order() for row in await self._lists.open(used) if not row.final)
+        return tuple(row.open_order() for row in await self._lists.open() if not row.final)
 
     async def history(self, since: float) -> History:
         """Fills since `since` (ours) in symbols that were asked about, in our time; it may begin a second early.
@@ -247,10 +249,11 @@ class CcxtProcessor:
         instrument = None if known is None else known.listed.instruments.get(order.symbol)
         if instrument is None:
             raise Unavailable(f"{self.exchange} lists no {order.symbol}; nothing was sent, the engine plans again")
+        if self._mode is PositionMode.HEDGE:
+            raise Denied(f"{HEDGE_REMEDY}; nothing was sent", "hedge_mode")
         self._used.add(order.symbol)
         arguments = self._rehearsal.arguments(order, instrument, client_id)
-        leaves_out = facts_of.left_out_words(self._facts, arguments[-1])
-        call = Call(Kind.ORDER, client_id=client_id, stamp_ms=permit.nonce, lease=lease, leaves_out=leaves_out)
+        call = Call(Kind.ORDER, client_id=client_id, stamp_ms=permit.nonce, lease=lease)
         self._lists.sent(client_id, permit.nonce)
         try:
             answer = await self._client.order(call, "create_order", *arguments)
@@ -260,9 +263,9 @@ class CcxtProcessor:
         except (sdk_errors.BaseError, TransportError, *UNREADABLE) as error:
             raise self._judged(error, call, "create_order", client_id) from None
         order_id = answer.get("id") if isinstance(answer, dict) else None
-        if not isinstance(order_id, str) or not order_id:
+        if not isinstance(order_id, str) or not order_id.strip("0"):
             raise nobody_knows("the answer names no order", client_id, "")
-        shown = named(answer)
+        shown = named(answer, self._facts)
         if (shown is None and self._facts.ack_names_us) or (shown is not None and not ours(shown, client_id)):
             raise nobody_knows("the answer names another order", client_id, "")
         self._lists.acknowledged(order_id, client_id)
@@ -281,7 +284,8 @@ class CcxtProcessor:
         except sdk_errors.OrderNotFound:
             return
         except (sdk_errors.BaseError, TransportError, Unprepared, *UNREADABLE) as error:
-            if self._client.seen(error, call).code in self._facts.gone:
+            seen = self._client.seen(error, call)
+            if seen.code in self._facts.gone or (call.order and self._facts.gone_kinds.intersection(seen.kinds[:1])):
                 return
             raise self._judged(error, call, "cancel_order", client_id) from None
 

@@ -67,7 +67,7 @@ class CcxtReads:
             with usable(self._client.place("fetch_leverage_tiers")):
                 tiers = codec.highest(rows)
         with usable(self._client.place("fetch_markets")):
-            listed = codec.listed(sdk.markets.values(), sdk.precisionMode, tiers)
+            listed = codec.listed(sdk.markets.values(), sdk.precisionMode, tiers, self._facts.own_tradable)
         return Markets(sdk, dict(sdk.markets), listed)
 
     async def names(self) -> Mapping[str, Symbol]:
@@ -177,7 +177,7 @@ class CcxtReads:
                 raise Malformed("no ticker at all")
             marked = table(marks[0][0], "mark prices") if marks else {}
             found = [
-                codec.price(symbol, by_name[name], marked.get(name), call.received_at)
+                codec.price(symbol, by_name[name], marked.get(name), call.received_at, self._facts.own_mark)
                 for name, symbol in wanted.items()
                 if isinstance(by_name.get(name), dict)
             ]

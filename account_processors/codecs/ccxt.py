@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -77,7 +77,7 @@ def symbol_of(market: Row) -> Symbol:
     return Symbol(symbol)
 
 
-def listed(markets: Iterable[Row], precision_mode: int, tiers: Mapping[str, Decimal]) -> Listed:
+def listed(markets: Iterable[Row], precision_mode: int, tiers: Mapping[str, Decimal], own_tradable: str = "") -> Listed:
     """`tiers`: highest leverage by ccxt's symbol, for markets that do not state it."""
     ours = [market for market in markets if is_ours(market)]
     settle = settle_of(ours)
@@ -94,6 +94,9 @@ def listed(markets: Iterable[Row], precision_mode: int, tiers: Mapping[str, Deci
             continue
         try:
             found[symbol] = _instrument(symbol, market, precision_mode, tiers)
+            own = market.get("info")
+            if own_tradable and isinstance(own, dict) and own.get(own_tradable) is False:
+                found[symbol] = replace(found[symbol], tradable=False)
         except Malformed as error:
             left_out[symbol] = f"ccxt does not state enough of it ({error})"
     return Listed(found, left_out, settle)
@@ -148,14 +151,16 @@ def highest(tiers: object) -> dict[str, Decimal]:
     return found
 
 
-def price(symbol: Symbol, ticker: Row, mark: Row | None, at: float) -> Price | None:
+def price(symbol: Symbol, ticker: Row, mark: Row | None, at: float, own_mark: str = "") -> Price | None:
     """None where there is no usable price. Without a mark the middle of bid and ask stands for it, if they are close.
 
     `mark`: the mark price's own unified value, where it is asked for apart.
     """
     try:
         bid, ask, last = (number_or_none(ticker, name) for name in ("bid", "ask", "last"))
-        stated = number_or_none(mark or {}, "markPrice") or number_or_none(ticker, "markPrice")
+        own = ticker.get("info") if own_mark else None
+        stated = number_or_none(own, own_mark) if isinstance(own, dict) else None
+        stated = stated or number_or_none(mark or {}, "markPrice") or number_or_none(ticker, "markPrice")
     except Malformed:
         return None
     if stated is None and bid and ask and ZERO < bid <= ask and ask - bid <= bid * MAX_SPREAD:
@@ -212,8 +217,11 @@ def _position_leverage(row: Row, facts: Facts) -> Decimal | None:
     return stated if stated and stated > 0 else None
 
 
-def equity(balance: Row, rows: Iterable[Row], settle: str, means: Balance) -> Decimal:
+def equity(balance: Row, rows: Iterable[Row], settle: str, facts: Facts) -> Decimal:
     """Equity in `settle`. Where nobody states whether the total has unrealized profit in it, never more than it is."""
+    means = facts.balance
+    if facts.own_equity:
+        return number(_own_entry(balance.get("info"), settle), facts.own_equity)
     account = balance.get(settle)
     if account is None and isinstance(balance.get("total"), dict) and balance["total"]:
         return ZERO  # the list is there and does not name the currency
@@ -222,6 +230,20 @@ def equity(balance: Row, rows: Iterable[Row], settle: str, means: Balance) -> De
         return total
     profit = sum((_profit(row) for row in rows), ZERO)
     return total + (profit if means is Balance.WALLET else min(profit, ZERO))
+
+
+def _own_entry(info: Any, settle: str) -> Row:
+    """The exchange's own entry of a currency, wherever it stands in its answer."""
+    if isinstance(info, dict):
+        if info.get("currency") == settle:
+            return info
+        info = [inner for inner in info.values() if isinstance(inner, dict | list)]
+    for inner in info if isinstance(info, list) else ():
+        try:
+            return _own_entry(inner, settle)
+        except Malformed:
+            continue
+    raise Malformed(f"no entry of {settle}")
 
 
 def _profit(row: Row) -> Decimal:
@@ -253,9 +275,9 @@ def position_mode(row: Row) -> PositionMode:
     return PositionMode.HEDGE if hedged else PositionMode.ONE_WAY
 
 
-def by_age(fill: Fill) -> tuple[float, int, int, str]:
-    """Oldest first; within an instant by the exchange's numbers, where it has them."""
-    return fill.time, fill.seq or 0, len(fill.exec_id), fill.exec_id
+def by_age(fill: Fill) -> tuple[float, int, int]:
+    """Oldest first; within an instant by the exchange's numbers or ids, where those are numbers."""
+    return fill.time, fill.seq or 0, int(fill.exec_id) if fill.exec_id.isdigit() else 0
 
 
 def has_list(answer: Any, kind: str) -> bool:

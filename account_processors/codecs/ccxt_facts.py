@@ -38,6 +38,8 @@ class Paging(StrEnum):
     """By the time of the oldest row; only lists that have a beginning."""
     CURSOR = "cursor"
     """By a cursor, which ccxt leaves in the rows."""
+    NUMBER = "number"
+    """By its number."""
     AFTER = "after"
     """By the id of the oldest row."""
 
@@ -71,6 +73,18 @@ class Facts:
     margin_mode: MarginModeScope | None = None
     order_says_margin_mode: bool = False
     order_says_leverage: bool = False
+    puts_reduce_only: bool = False
+    """ccxt has reduce-only stand for sides that are not documented in one-way mode: the engine puts it in itself."""
+    own_equity: str = ""
+    """Field of the exchange's own entry of a currency that is its equity, where ccxt's total is something else."""
+    order_also_says: Words = field(default_factory=dict)
+    """On every order."""
+    reads_leverage: bool = False
+    """Of a flat symbol too, although orders bring their own."""
+    own_mark: str = ""
+    """Field of the exchange's own ticker that is the mark price, where ccxt does not say so."""
+    own_tradable: str = ""
+    """Field of the exchange's own market that is false where ccxt's users may not trade it."""
     mode_says_leverage: bool = True
     """Leverage goes along where the margin mode is set."""
     position_says: bool = True
@@ -80,6 +94,8 @@ class Facts:
     own_sides: Mapping[str, str] = field(default_factory=dict)
     """What the exchange calls sides in its own rows, where ccxt does not say all of them right."""
     lookup: Lookup = Lookup.LISTS
+    not_ours: str = ""
+    """How ids begin that the exchange gives to orders without one."""
     filter_by: str = ""
     """Parameter with which the lists of orders show one order only, by our id."""
     client_id_prefix: str = ""
@@ -97,8 +113,14 @@ class Facts:
     """Codes ccxt takes for a refusal, after which the order may stand all the same."""
     answers: str = ""
     """`object` where no answer is anything else."""
+    good: Words = field(default_factory=dict)
+    """What every good answer has, as text in lower case."""
+    banned_s: float = 600.0
+    """How long an address rests that was shut out."""
     ack_names_us: bool = False
     """The answer to an order has our id in it."""
+    gone_kinds: frozenset[str] = frozenset()
+    """Classes of the error of a cancel that say so, where there is no code."""
     gone: frozenset[str] = frozenset()
     """Codes of a cancel that say that nothing is left to cancel."""
     seq: str = ""
@@ -157,6 +179,7 @@ KNOWN: Mapping[str, Facts] = {
             "3400045": "OperationRejected",
         },
         answers="object",
+        good={"retCode": "0"},
         ack_names_us=True,
         gone=frozenset({"110001", "170213"}),
         seq="seq",
@@ -208,6 +231,8 @@ KNOWN: Mapping[str, Facts] = {
         orders=(20, 1.0),
         not_proof=frozenset({"100004", "300018"}),
         answers="object",
+        good={"code": "200000"},
+        banned_s=30.0,
         ack_names_us=True,
         gone=frozenset({"100001", "100004"}),
         means={"330012": "PermissionDenied", "50002": "OperationRejected", "300016": "InvalidOrder"},
@@ -221,6 +246,25 @@ KNOWN: Mapping[str, Facts] = {
     "mexc": Facts(
         proven=True,
         markets="fetch_swap_markets",
+        good={"success": "true", "code": "0"},
+        banned_s=60.0,
+        order_also_says={"positionMode": 2},
+        reads_leverage=True,
+        puts_reduce_only=True,
+        own_equity="equity",
+        own_mark="fairPrice",
+        own_tradable="apiAllowed",
+        not_ours="_m_",
+        gone_kinds=frozenset({"InvalidOrder"}),
+        means={
+            "401": "AuthenticationError",
+            "513": "InvalidNonce",
+            "604": "OperationRejected",
+            "2028": "InvalidOrder",
+            "7001": "OperationRejected",
+        },
+        paging=Paging.NUMBER,
+        page_words={"page_size": 100},
         ioc_type=3,
         ioc_words={},
         leverage=LeverageScope.PER_ORDER,
@@ -269,21 +313,38 @@ def order_type(facts: Facts, order: PlaceOrder) -> str | int:
 
 def order_words(facts: Facts, order: PlaceOrder, client_id: str) -> dict[str, Any]:
     """The `params` of an order. Leverage goes along only with what opens."""
-    words: dict[str, Any] = {"clientOrderId": client_id}
+    words: dict[str, Any] = {"clientOrderId": client_id, **facts.order_also_says}
     if order.kind is OrderKind.LIMIT and order.tif is TimeInForce.IOC:
         words |= facts.ioc_words
     if order.reduce_only:
         words["reduceOnly"] = True
     if facts.order_says_margin_mode:
         words["marginMode"] = order.margin_mode.value
-    if facts.order_says_leverage and order.leverage is not None and leverage_goes_along(facts, order):
-        words["leverage"] = whole(plain(order.leverage))
+    if facts.order_says_leverage and leverage_goes_along(facts, order):
+        # ccxt wants one even for a reduction, which then leaves it out.
+        words["leverage"] = 1 if order.leverage is None else whole(plain(order.leverage))
     return words
 
 
-def left_out_words(facts: Facts, words: Words) -> frozenset[str]:
-    """What ccxt would add to an order by itself and must not: a leverage nobody chose."""
-    return frozenset({"leverage"} if facts.order_says_leverage and "leverage" not in words else ())
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """How an order's `params` get onto the wire: `words` for ccxt, and what is then taken out of its request and put
+    into it before it is signed."""
+
+    words: Words
+    leaves_out: frozenset[str]
+    adds: Words
+
+
+def wire(facts: Facts, words: Words) -> Wire:
+    reduces, given = bool(words.get("reduceOnly")), dict(words)
+    # A leverage nobody chose, or of what reduces, ccxt would add by itself.
+    chosen = "leverage" in words and not reduces
+    leaves_out = frozenset({"leverage"} if facts.order_says_leverage and not chosen else ())
+    if not (reduces and facts.puts_reduce_only):
+        return Wire(given, leaves_out, {})
+    del given["reduceOnly"]
+    return Wire(given, leaves_out, {"reduceOnly": True})
 
 
 def leverage_goes_along(facts: Facts, order: PlaceOrder) -> bool:

@@ -35,15 +35,15 @@ def ours(given: object, client_id: str) -> bool:
     return isinstance(given, str) and bool(client_id) and given.endswith(client_id)
 
 
-def named(row: Row) -> str | None:
+def named(row: Row, facts: Facts) -> str | None:
     """Our id in a unified row or the exchange's own inside it; '' where that is there and empty; None: not told."""
-    if isinstance(given := row.get("clientOrderId"), str) and given:
-        return given.removeprefix(GATE_PREFIX)
     info = row.get("info")
-    if not isinstance(info, dict):
+    own = [info[name] for name in NAMED if name in info] if isinstance(info, dict) else []
+    given = row.get("clientOrderId") or (own[0] if own else None)
+    if given is None and not own:
         return None
-    told = [info[name] for name in NAMED if name in info]
-    return str(told[0] or "") if told else None
+    made_up = bool(facts.not_ours) and str(given).startswith(facts.not_ours)
+    return "" if made_up else str(given or "").removeprefix(GATE_PREFIX)
 
 
 def _side(row: Row, own_sides: Mapping[str, str]) -> Side | None:
@@ -65,7 +65,7 @@ def order_row(row: Row, symbols: Mapping[str, Symbol], facts: Facts, mine: Clien
         filled = ZERO
     if filled is None:
         raise Malformed(f"order {row.get('id')}: how much of it is filled")
-    shown = named(row)
+    shown = named(row, facts)
     return OrderRow(
         order_id=text(row, "id"),
         client_id=mine if mine is not None and ours(shown, mine) else ClientId(shown) if shown else None,
@@ -117,6 +117,6 @@ def _fee(row: Row) -> Decimal:
     return (number_or_none(table(fee, "fee"), "cost") or ZERO) if fee else ZERO
 
 
-def order_ids(rows: Iterable[Row]) -> dict[str, str]:
+def order_ids(rows: Iterable[Row], facts: Facts) -> dict[str, str]:
     """Order id -> client id ('' where it has none) of every row that tells."""
-    return {str(row["id"]): shown for row in rows if row.get("id") and (shown := named(row)) is not None}
+    return {str(row["id"]): shown for row in rows if row.get("id") and (shown := named(row, facts)) is not None}

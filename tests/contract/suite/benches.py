@@ -17,6 +17,7 @@ MODULES = (
     "tests.contract.kucoin_bench",
     "tests.contract.mexc_bench",
     "tests.contract.hyperliquid_bench",
+    "tests.contract.ccxt_bench",
 )
 """Each has a `BENCH: VenueBench`, or `BENCHES`, a tuple of them."""
 

@@ -174,8 +174,7 @@ class Account:
         """Instants of the increases sent within the last minute."""
         self.outcomes: dict[Symbol, SymbolOutcome] = {}
         self.adopting: set[Symbol] = set()
-        self.skip_commands = False
-        """The journal is new: commands asked before it are noted, not acted on."""
+        self.skip_commands = False  # the journal is new: commands asked before it are noted, not acted on
         self.opened_at = 0.0
         self.calm_until = 0.0
         """Until then orders of the process before this one may use up the venue's limit: nothing is sent."""

@@ -18,6 +18,7 @@ from account_processors.ccxt_signing import Parameters, Signing
 from account_processors.codecs import mexc as codec
 from account_processors.codecs import mexc_errors as errors
 from account_processors.codecs import mexc_orders as lists
+from account_processors.codecs.mexc_stream import login
 from account_processors.codecs.wire import Answer, Malformed, Row, loads
 from account_processors.reading import usable
 from account_processors.server_time import KEPT_S, ServerTime
@@ -69,6 +70,14 @@ class MexcClient:
 
     def __repr__(self) -> str:
         return f"MexcClient({self._wiring.owner})"
+
+    def login(self) -> str:
+        """A login of the private stream, valid now."""
+        return login(*self._secrets, self.venue_clock.stamp_ms())
+
+    def clean(self, data: bytes) -> bytes:
+        """What came, as it may be passed on."""
+        return without_secrets(data, self._secrets)
 
     async def room(self, endpoint: str, priority: Priority, weight: int = 1) -> Lease:
         """Room for a request to `endpoint`; raises `Unavailable`."""
@@ -145,7 +154,7 @@ class MexcClient:
 
     def _answer(self, response: Response, path: str, sent_at: float) -> Answer:
         try:
-            payload = loads(without_secrets(response.body, self._secrets))
+            payload = loads(self.clean(response.body))
         except Malformed:
             payload = None
         return Answer(

@@ -1,12 +1,14 @@
-"""One MEXC futures account (linear perpetuals, one-way mode), over REST.
+"""One MEXC futures account (linear perpetuals, one-way mode), over REST and the private websocket.
 
 Thin: it asks, and `codecs.mexc*` says what the answers mean. Reads that fail in any part fail whole. A send is made
 once; whatever its answer does not prove is `Ambiguous`. Fence: a request counts until its timestamp is ten seconds old.
+The streams add speed and nothing else: without them everything is read.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping
+from dataclasses import replace
 from decimal import Decimal
 
 from account_processors import Credentials, secret
@@ -14,13 +16,16 @@ from account_processors.budget import Priority
 from account_processors.codecs import mexc as codec
 from account_processors.codecs import mexc_errors as errors
 from account_processors.codecs.orders import history
-from account_processors.codecs.wire import Row
 from account_processors.mexc_client import CREATE, LEVERAGE, PRIVATE_LIMIT, WINDOW_S, MexcClient, read
 from account_processors.mexc_lists import OVERLAP_S, OrderLists
+from account_processors.mexc_prices import MexcPrices, tickers
+from account_processors.mexc_stream import BASE_URL, STREAMS, Around, PrivateStream
 from account_processors.reading import together, usable
 from account_processors.sending import Leases, clock_problems, no_events, order_answer, setting_answer
 from account_processors.server_time import KEPT_S
 from account_processors.shared import VenueShared
+from account_processors.stream import private_events
+from account_processors.stream_parts import stream_url
 from account_processors.wiring import Wiring
 from core.domain import (
     AccountId,
@@ -52,11 +57,8 @@ from core.domain import (
 from core.errors import Ambiguous, Denied, OurFault, Rejected, Unavailable
 from core.ports import Clock, Entropy, Transport
 
-BASE_URL = "https://api.mexc.com"
 INSTRUMENTS = "instruments"
 INSTRUMENTS_MAX_AGE_S = 3600.0
-FEW_SYMBOLS = 2
-"""Up to so many contracts' tickers are asked for one by one; the whole list has hundreds of kilobytes."""
 PERMIT_MS = 5_000
 """A permit that is older serves no order: what it was planned on is out of date."""
 POSITIONS, MODE = "contractPrivateGetPositionOpenPositions", "contractPrivateGetPositionPositionMode"
@@ -78,7 +80,10 @@ which the venue refuses in cross margin; a refusal holds increases."""
 
 
 class MexcProcessor:
-    """`ports.AccountProcessor` for one key. `shared` is that of all accounts at the same base URL."""
+    """`ports.AccountProcessor` for one key. `shared` is that of all accounts at the same base URL.
+
+    Without `ws_url` the streams are those that belong to `base_url`; where none are known, everything is read.
+    """
 
     def __init__(
         self,
@@ -96,19 +101,28 @@ class MexcProcessor:
         key, private = secret(credentials, account, "api_key"), secret(credentials, account, "api_secret")
         self.account = account
         self._client = MexcClient(wiring, key, private)
+        self._clock = clock
         self._entropy = entropy
         self._shared = shared
         self._used: set[Symbol] = set()
         self._mode: PositionMode | None = None
         self._leases = Leases(PERMIT_MS)
         self._lists = OrderLists(self._client, shared, account)
+        followed = None
+        self.private_stream: PrivateStream | None = None
+        if streams := stream_url(base_url, ws_url, BASE_URL, STREAMS):
+            followed = shared.lasting(f"tickers at {streams}", lambda: tickers(streams, wiring, entropy, self._listed))
+            around = Around(self.instruments, self._listed, self._read_mode, self._moded)
+            self.private_stream = PrivateStream(streams, self._client, wiring, entropy, around)
+        self._prices = MexcPrices(self._client, shared, self._listed, followed)
+        self._capabilities = replace(CAPABILITIES, private_stream=self.private_stream is not None)
 
     def __repr__(self) -> str:
         return f"MexcProcessor({self.account})"
 
     @property
     def capabilities(self) -> Capabilities:
-        return CAPABILITIES
+        return self._capabilities
 
     @property
     def clock_offset_s(self) -> float | None:
@@ -122,14 +136,12 @@ class MexcProcessor:
         Raises `Denied` where the key is refused, `Unavailable` otherwise.
         """
         await self._client.time.learn(0.0)
-        (answer, payload), listed = await together(read(self._client.call(MODE)), self.instruments())
-        with usable(answer.place):
-            self._mode = codec.position_mode(payload)
-        problems = [*await self._trade_right(listed), *codec.mode_problems(self._mode)]
+        mode, listed = await together(self._read_mode(), self.instruments())
+        problems = [*await self._trade_right(listed), *codec.mode_problems(mode)]
         if not any(instrument.tradable for instrument in listed.values()):
             problems.append(Problem(Scope.INCREASES, codec.API_CLOSED, codec.NOTHING_ALLOWED))
         offset_s = self.clock_offset_s or 0.0
-        return Preflight((*problems, *clock_problems(offset_s)), self._mode, None, offset_s)
+        return Preflight((*problems, *clock_problems(offset_s)), mode, None, offset_s)
 
     async def instruments(self) -> Mapping[Symbol, Instrument]:
         return await self._shared.once(INSTRUMENTS, INSTRUMENTS_MAX_AGE_S, self._all_instruments)
@@ -151,10 +163,7 @@ class MexcProcessor:
 
     async def prices(self, symbols: Collection[Symbol]) -> Mapping[Symbol, Price]:
         self._used.update(symbols)
-        if not symbols:
-            return {}
-        found = await self._shared.batch("tickers", symbols, self._tickers, everything_above=FEW_SYMBOLS)
-        return codec.prices(found, symbols)
+        return await self._prices.of(symbols)
 
     async def leverage(self, symbol: Symbol) -> Leverage:
         """What the venue keeps for a symbol; the order that opens brings its own."""
@@ -181,8 +190,8 @@ class MexcProcessor:
         return await self._lists.find((await self._instrument(symbol)).venue_symbol, client_id)
 
     def events(self) -> AsyncIterator[VenueEvent]:
-        """Ends at once: `capabilities.private_stream` is false."""
-        return no_events()
+        """Positions, orders and fills as the venue tells of them; ends at once where there is no stream."""
+        return no_events() if self.private_stream is None else private_events(self.private_stream.client, self._clock)
 
     # --- sends --------------------------------------------------------------------------------------------------------
 
@@ -263,6 +272,19 @@ class MexcProcessor:
             pass  # refused for another reason: the right was there
         return []
 
+    async def _read_mode(self) -> PositionMode:
+        answer, payload = await read(self._client.call(MODE))
+        with usable(answer.place):
+            self._mode = codec.position_mode(payload)
+        return self._mode
+
+    def _moded(self, mode: PositionMode) -> None:
+        self._mode = mode
+
+    def _listed(self) -> Mapping[Symbol, Instrument] | None:
+        listed: Mapping[Symbol, Instrument] | None = self._shared.peek(INSTRUMENTS)
+        return listed
+
     async def _all_instruments(self) -> dict[Symbol, Instrument]:
         answer, payload = await read(self._client.call("contractPublicGetDetail"))
         with usable(answer.place):
@@ -274,22 +296,3 @@ class MexcProcessor:
         if symbol not in listed:
             raise Unavailable(f"mexc lists no {symbol}; leave it out of this account's symbols")
         return listed[symbol]
-
-    async def _tickers(self, symbols: frozenset[str]) -> dict[str, tuple[Row, float]]:
-        """One request per symbol for one or two of them whose names are known, else the whole market in one."""
-        known: Mapping[str, Instrument] = self._shared.peek(INSTRUMENTS) or {}
-        if len(symbols) > FEW_SYMBOLS or not known:
-            return await self._ticker(None)
-        found = await together(*(self._ticker(known[symbol].venue_symbol) for symbol in symbols if symbol in known))
-        return {symbol: row for rows in found for symbol, row in rows.items()}
-
-    async def _ticker(self, name: str | None) -> dict[str, tuple[Row, float]]:
-        try:
-            query = {} if name is None else {"symbol": name}
-            answer, payload = await read(self._client.call("contractPublicGetTicker", query))
-        except Unavailable as error:
-            if name is not None and error.code == errors.UNKNOWN_CONTRACT:
-                return {}  # not listed any more, which is an answer; the others keep their prices
-            raise
-        with usable(answer.place):
-            return codec.quoted(payload, answer.received_at)

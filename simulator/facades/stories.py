@@ -7,10 +7,13 @@ paid in or out. Who listens to which account is kept here too; what a message sa
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Generic, Protocol, TypeVar
 
+from core.domain import ZERO
 from simulator.exchange import Exchange
-from simulator.model import ExchangeEvent, Fill, FundingPayment, Leg, Order
+from simulator.model import ExchangeEvent, Fill, FundingPayment, Leg, Order, OrderState
 
 M = TypeVar("M")
 M_contra = TypeVar("M_contra", contravariant=True)
@@ -103,3 +106,18 @@ class Stories:
             self._fills.append(fill)
         else:
             self._teller.traded(event, fill)
+
+
+def stages(it: Order, fills: Sequence[Fill], *, new: bool) -> Iterator[Order]:
+    """An order as it stood: taken (if it is `new`), after each of its fills, and now. What is told is cumulative."""
+    filled = it.filled - sum((fill.contracts for fill in fills), ZERO)
+    value = it.value - sum((fill.quantity * fill.price for fill in fills), ZERO)
+    fee = it.fee - sum((fill.fee for fill in fills), ZERO)
+    before = replace(it, state=OrderState.OPEN, filled=filled, value=value, fee=fee, average_price=None)
+    if new and (fills or not it.open):
+        yield before
+    for fill in fills[:-1]:
+        filled, value, fee = filled + fill.contracts, value + fill.quantity * fill.price, fee + fill.fee
+        average = value / filled / it.contract_size
+        yield replace(before, filled=filled, value=value, fee=fee, average_price=average)
+    yield it

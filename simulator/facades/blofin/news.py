@@ -13,7 +13,7 @@ from simulator.facades.blofin import stream_rows as rows
 from simulator.facades.blofin.context import Call, Venue
 from simulator.facades.blofin.wire import Params
 from simulator.facades.parts import Json
-from simulator.facades.stories import Readers, Stories
+from simulator.facades.stories import Readers, Stories, stages
 from simulator.model import ExchangeEvent, Fill, FundingPayment, Leg, Order
 
 ORDERS, POSITIONS, ACCOUNT = "orders", "positions", "account"
@@ -47,7 +47,7 @@ class News:
         new, self._newest_order = order.number > self._newest_order, max(order.number, self._newest_order)
         if self.readers.wanting(event.account, ORDERS):
             call = Call(self._venue, event.account, NOTHING_ASKED)
-            for stage in rows.stages(order, fills, new=new):
+            for stage in stages(order, fills, new=new):
                 self._tell(event, Message(ORDERS, order=rows.order(call, stage)))
         self._tell(event, Message(POSITIONS, symbol=order.symbol))
         self._tell(event, Message(ACCOUNT))

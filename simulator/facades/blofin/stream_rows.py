@@ -6,8 +6,6 @@ exchange's bookings: nothing in them lets it catch up with the clock.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from decimal import Decimal
 
 from core.domain import ZERO
@@ -16,7 +14,7 @@ from simulator.facades.blofin.context import Call
 from simulator.facades.blofin.queries import foreign_row, order_row
 from simulator.facades.blofin.wire import long
 from simulator.facades.parts import Json
-from simulator.model import Fill, Order, OrderState, PositionView
+from simulator.model import Fill, Order, PositionView
 
 OF_AN_ORDER = (
     "instId", "orderId", "clientOrderId", "price", "size", "orderType", "side", "positionSide", "marginMode",
@@ -39,21 +37,6 @@ def _as_told(shown: Json, value: Decimal) -> Json:
     source = "" if shown["cancelSource"] == "not_canceled" else shown["cancelSource"]
     own = {"clientOrderId": shown["clientOrderId"] or None, "cancelSource": source, "filledAmount": long(value)}
     return {**told, **ONLY_HERE, **own}
-
-
-def stages(it: Order, fills: Sequence[Fill], *, new: bool) -> Iterator[Order]:
-    """An order as it stood: taken (if it is `new`), after each of its fills, and now. What is told is cumulative."""
-    filled = it.filled - sum((fill.contracts for fill in fills), ZERO)
-    value = it.value - sum((fill.quantity * fill.price for fill in fills), ZERO)
-    fee = it.fee - sum((fill.fee for fill in fills), ZERO)
-    before = replace(it, state=OrderState.OPEN, filled=filled, value=value, fee=fee, average_price=None)
-    if new and (fills or not it.open):
-        yield before
-    for fill in fills[:-1]:
-        filled, value, fee = filled + fill.contracts, value + fill.quantity * fill.price, fee + fill.fee
-        average = value / filled / it.contract_size
-        yield replace(before, filled=filled, value=value, fee=fee, average_price=average)
-    yield it
 
 
 def position(call: Call, view: PositionView) -> Json:

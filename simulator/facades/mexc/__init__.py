@@ -4,7 +4,9 @@
     public      market data                                    account        money, positions, modes, leverage
     orders      order entry and cancelling                     queries        what became of orders, deals
     codes       the venue's numbers and words                  wire           parameters, pages
-    context     what an endpoint works with
+    context     what an endpoint works with                    news           accounts' news for the stream
+    streams     the websocket: login, filters, heart-beat      stream_rows    private rows
+    stream_private, stream_public   what a login hears, and the public channels
 
 Simplifications, each visible to nobody but a reader of the figures concerned: one leverage for both sides of a
 contract; an order shows the contract's present leverage and margin mode; volumes are 0.

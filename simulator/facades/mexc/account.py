@@ -89,8 +89,8 @@ def open_positions(call: Call) -> list[Json]:
 
 
 def position_id(call: Call, leg: Leg) -> int:
-    """A position has its own id from opening to closing."""
-    number = contract_id(call, call.exchange.listing(leg.symbol))
+    """A position has its own id from opening to closing or turning round."""
+    number = 2 * contract_id(call, call.exchange.listing(leg.symbol)) + type_of(leg)
     return number * IDS_PER_CONTRACT + ms(leg.opened_at) % IDS_PER_CONTRACT
 
 

@@ -1,4 +1,4 @@
-"""MEXC futures over REST: the door (routes, authentication, limits) and the frame around every answer."""
+"""MEXC futures' door: routes, authentication, limits, the stream, and the frame around every answer over REST."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from simulator import facades
 from simulator.exchange import Exchange
 from simulator.facades import Match, RequestCounts, Session
 from simulator.facades.lag import Lag
-from simulator.facades.mexc import account, auth, orders, public, queries
+from simulator.facades.mexc import account, auth, orders, public, queries, streams
 from simulator.facades.mexc.codes import (
     MESSAGES,
     NO_ENDPOINT,
@@ -22,6 +22,7 @@ from simulator.facades.mexc.codes import (
 )
 from simulator.facades.mexc.context import Call, Handler, Venue
 from simulator.facades.mexc.limits import Limits
+from simulator.facades.mexc.news import News
 from simulator.facades.mexc.wire import Params, Refusal, failure, success
 from simulator.facades.parts import Tally, Target
 from simulator.model import Refused
@@ -112,7 +113,8 @@ class MexcFacade:
         comes from 127.0.0.1."""
         self._venue = Venue(exchange, addresses or {}, Lag(exchange, read_lag_s), absent_code, framed)
         self._limits = Limits()
-        self._tally = Tally(ROUTES)
+        self._news = News(exchange)
+        self._tally = Tally({*ROUTES, streams.ENDPOINT})
 
     @property
     def venue(self) -> str:
@@ -122,6 +124,8 @@ class MexcFacade:
 
     def classify(self, request: Request) -> facades.Call:
         endpoint, _ = endpoint_of(Target.of(request))
+        if endpoint == streams.ENDPOINT and request.headers.get("upgrade", "").lower() == "websocket":
+            return facades.Call(Match.STREAM, None, endpoint)
         route = ROUTES.get(endpoint)
         key = request.headers.get(auth.KEY, "")
         name = None if route is None or route.right == PUBLIC else self._venue.exchange.account_of(key)
@@ -135,8 +139,11 @@ class MexcFacade:
         return {"api_key": keys.api_key, "api_secret": keys.api_secret}
 
     def session(self, request: StreamRequest) -> Session | Response:
-        """The venue's streams are not served: every handshake is refused, and a client reads by REST."""
-        return Response(404, {"content-type": "text/plain"}, b"404 page not found")
+        path = Target.of(Request("GET", request.url, {}, b"")).path
+        self._tally.count(streams.ENDPOINT if path == streams.PATH else path)
+        if path != streams.PATH:
+            return Response(404, {"content-type": "text/plain"}, b"404 page not found")
+        return streams.EdgeSession(self._venue, self._news)
 
     def reject(self, request: Request, code: str) -> Response:
         """`code` is one of the venue's, or 403 or 429: the HTTP status of the front that shuts an address out."""

@@ -9,7 +9,6 @@ from decimal import Decimal
 import pytest
 
 from core.domain import MarginMode, OrderStatus, Scope
-from core.errors import Denied
 from tests.contract.bybit_bench import BTC, ETH, Bench, order, run
 from tests.contract.bybit_streams import EQUITY, FILL, ORDER, POSITION, connections, counts, followed
 from tests.contract.suite.benches import BOTH
@@ -123,20 +122,6 @@ def test_a_key_that_may_not_trade_hears_all_the_same(where: str) -> None:
         async with followed(bench) as sut:
             await sut.until_up()
             assert [one.scope for one in (await sut.adapter.preflight()).problems] == [Scope.ALL]
-
-    run(where, scenario)
-
-
-@BOTH
-def test_a_position_in_hedge_mode_is_denied(where: str) -> None:
-    async def scenario(bench: Bench) -> None:
-        async with followed(bench) as sut:
-            await sut.until_up()
-            bench.setup(position_mode="hedge")
-            bench.foreign(BTC, "0.4")
-            await sut.until(lambda: sut.ended is not None)
-            assert isinstance(sut.ended, Denied)
-            assert "One-Way" in str(sut.ended)
 
     run(where, scenario)
 

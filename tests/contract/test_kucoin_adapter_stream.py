@@ -9,7 +9,6 @@ from decimal import Decimal
 from account_processors.kucoin_processor import KucoinProcessor
 from account_processors.kucoin_stream import CONNECTIONS
 from core.domain import MarginMode, OrderStatus, Side
-from core.errors import Denied
 from simulator.facades.kucoin.stream_tokens import Tokens
 from tests.contract.kucoin_bench import BTC, ETH, Bench, order
 from tests.contract.kucoin_streams import STREAM, TOKEN, asked_for, counts, facade, queries, run
@@ -51,19 +50,6 @@ def test_leverage_of_a_pushed_position_is_that_of_the_order() -> None:
             pushed = sut.of(POSITION)[0].position
             assert pushed is not None
             assert (pushed.leverage, pushed.margin_mode) == (D(7), MarginMode.ISOLATED)
-
-    run("memory", scenario)
-
-
-def test_a_position_in_hedge_mode_is_denied() -> None:
-    async def scenario(bench: Bench) -> None:
-        async with followed(bench) as sut:
-            await sut.until_up()
-            bench.setup(position_mode="hedge")
-            bench.foreign(BTC, "0.4")
-            await sut.until(lambda: sut.ended is not None)
-            assert isinstance(sut.ended, Denied)
-            assert "One-Way" in str(sut.ended)
 
     run("memory", scenario)
 

@@ -132,6 +132,21 @@ def test_a_wrong_credential_is_denied_and_not_quoted(it: VenueBench, field: str,
     it.run(where, scenario, streams=True)
 
 
+@BOTH
+@pytest.mark.parametrize("it", [it for it in benches() if it.hedge_mode and it.capabilities.private_stream], ids=str)
+def test_a_position_in_hedge_mode_is_denied(it: VenueBench, where: str) -> None:
+    async def scenario(bench: Bench) -> None:
+        async with followed(bench) as sut:
+            await sut.until_up()
+            bench.setup(position_mode="hedge")
+            bench.foreign(BTC, "0.4")
+            await sut.until(lambda: sut.ended is not None)
+            assert isinstance(sut.ended, Denied)
+            assert "one-way" in str(sut.ended).lower()
+
+    it.run(where, scenario, streams=True)
+
+
 # --- the connection ends ----------------------------------------------------------------------------------------------
 
 

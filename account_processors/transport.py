@@ -14,6 +14,7 @@ This module knows no venue and loads no SDK.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -92,8 +93,12 @@ class HttpTransport:
         self._streams: aiohttp.ClientSession | None = None
         self._closed = False
 
-    async def send(self, request: Request) -> Response:
-        """Sends `request` as it is: the URL is not re-encoded, the body is not touched. Gzip is undone."""
+    async def send(self, request: Request, take: Callable[[bytes], None] | None = None) -> Response:
+        """Sends `request` as it is: the URL is not re-encoded, the body is not touched. Gzip is undone.
+
+        With `take` an answer of status 200 is handed to it piece by piece as it arrives, and the response's body is
+        empty; what `take` raises ends the reading and comes out of here.
+        """
         session = self._session = self._open(self._session, self._connections)
         progress = _Progress()
         started_s = self._clock.monotonic()
@@ -107,7 +112,7 @@ class HttpTransport:
                     allow_redirects=False,
                     trace_request_ctx=progress,
                 ) as answer:
-                    body = await self._body(answer)
+                    body = await self._body(answer, take if answer.status == 200 else None)
         except TimeoutError:
             raise _failure(request, progress, f"no complete answer within {request.deadline_s:g} s") from None
         except (aiohttp.ClientError, TransportError, OSError, ValueError) as error:
@@ -164,7 +169,7 @@ class HttpTransport:
             middlewares=[_once],
         )
 
-    async def _body(self, answer: aiohttp.ClientResponse) -> bytes:
+    async def _body(self, answer: aiohttp.ClientResponse, take: Callable[[bytes], None] | None) -> bytes:
         parts: list[bytes] = []
         size = 0
         async for part in answer.content.iter_any():
@@ -172,7 +177,10 @@ class HttpTransport:
             if size > self._max_body_bytes:
                 answer.close()
                 raise TransportError(f"the answer is larger than {self._max_body_bytes} bytes")
-            parts.append(part)
+            if take is None:
+                parts.append(part)
+            else:
+                take(part)
         return b"".join(parts)
 
 

@@ -62,6 +62,10 @@ class Home:
         return self.root / "engine_config.json"
 
     @property
+    def bittensor_config(self) -> Path:
+        return self.root / "bittensor_processor_config.json"
+
+    @property
     def depths(self) -> Path:
         return self.root / "account_asset_depths.json"
 

@@ -1,13 +1,13 @@
-"""MEXC's public channels: tickers, trades, books and single figures of one contract or all.
+"""MEXC's public channels: tickers, trades and single figures of a contract.
 
 Source: https://www.mexc.com/api-docs/futures/websocket-api. A ticker comes once a second while the contract is traded,
-which the real one always is; all tickers come every two seconds, changes of the book five times a second. Channels not
-served (klines, steps of the book, contracts, event contracts) are refused.
+which the real one always is; all tickers come every two seconds. Channels not served (books, klines, contracts, event
+contracts) are refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -91,31 +91,6 @@ class Trades:
         return rows or None
 
 
-class Book:
-    """Levels that changed since, each with its whole size; 0 where a level is gone. Versions follow each other."""
-
-    def __init__(self, call: Call, symbol: str) -> None:
-        self._call = call
-        self._symbol = symbol
-        self._before: tuple[Json, Json] | None = None
-        self._version = max(call.exchange.state.seq, 1)
-
-    def __call__(self) -> object:
-        bids, asks = self._call.exchange.book(self._symbol, public.MAX_LEVELS)
-        sides = [{str(level.price): (level.price, level.contracts) for level in side} for side in (bids, asks)]
-        before, self._before = self._before or ({}, {}), (sides[0], sides[1])
-        changes = [_changes(was, now) for was, now in zip(before, sides, strict=True)]
-        if not any(changes):
-            return None
-        self._version += 1
-        return {"asks": changes[1], "bids": changes[0], "version": self._version}
-
-
-def _changes(before: Json, now: Mapping[str, tuple[Decimal, Decimal]]) -> list[list[object]]:
-    changed: list[list[object]] = [[*level, 1] for price, level in now.items() if before.get(price) != level]
-    return changed + [[Decimal(price), 0, 0] for price in before if price not in now]
-
-
 class Market:
     """The public subscriptions of one connection."""
 
@@ -162,8 +137,6 @@ class Market:
             return figure("price", lambda: exchange.quote(symbol).index)
         if topic.name == "funding.rate":
             return figure("rate", lambda: exchange.listing(symbol).funding_rate)
-        if topic.name == "depth":
-            return Feed(Book(call, symbol), 0.2)
         if topic.name == "deal":
             trades = self._trades.setdefault(topic, Trades(call, symbol))
             return Feed(trades, 0.0)

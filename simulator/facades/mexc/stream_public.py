@@ -15,7 +15,7 @@ from core.domain import Side
 from simulator.facades.mexc import public
 from simulator.facades.mexc.context import Call, Venue
 from simulator.facades.mexc.wire import Params
-from simulator.facades.parts import Json, prices_seen
+from simulator.facades.parts import Json
 from simulator.model import ExchangeEvent, Fill, FillKind, Refused
 
 MOST_TRADES = 1_000
@@ -47,20 +47,18 @@ class Feed:
 
 
 class Changed:
-    """What is said when a price may have changed."""
+    """What is said when it is not what was said before."""
 
-    def __init__(self, call: Call, symbol: str, read: Callable[[], object]) -> None:
-        self._call = call
-        self._symbol = symbol
+    def __init__(self, read: Callable[[], object]) -> None:
         self._read = read
-        self._seen: object = None
+        self._said: object = None
 
     def __call__(self) -> object:
-        seen = prices_seen(self._call.exchange, self._symbol)
-        if seen == self._seen:
+        said = self._read()
+        if said == self._said:
             return None
-        self._seen = seen
-        return self._read()
+        self._said = said
+        return said
 
 
 class Trades:
@@ -127,7 +125,7 @@ class Market:
         call, symbol = Call(self._venue, "", Params({"symbol": topic.symbol})), listing.symbol
 
         def figure(name: str, read: Callable[[], Decimal]) -> Feed:
-            return Feed(Changed(call, symbol, lambda: {"symbol": topic.symbol, name: read()}), 1.0)
+            return Feed(Changed(lambda: {"symbol": topic.symbol, name: read()}), 1.0)
 
         if topic.name == "ticker":
             return Feed(lambda: public.ticker(call, exchange.listing(symbol)), 1.0)

@@ -1,4 +1,4 @@
-"""`--explain`: who ranks where, by which terms of the score, and what makes up each asset's depth. For people, or JSON."""
+"""`--explain`: who ranks where, by which terms of the score, and what makes up each depth. For people, or JSON."""
 
 from __future__ import annotations
 
@@ -24,9 +24,8 @@ def table(judged: Judged) -> str:
     out = io.StringIO()
     console = Console(file=out, width=WIDTH, highlight=False, color_system=None, markup=False)
     counted = len(judged.ranking.ranked)
-    console.print(
-        f"As of {format_instant(judged.as_of)}: {counted} of {judged.traders} traders count. {judged.metagraph}."
-    )
+    console.print(f"As of {format_instant(judged.as_of)}: {counted} of {judged.traders} traders count.")
+    console.print(f"{judged.metagraph}.")
     console.print(_traders(judged.ranking.ranked) if counted else "No trader counts.")
     for asset, opinion in judged.opinions.items():
         price = f" at {plain(opinion.price)}" if opinion.price is not None else ""
@@ -40,7 +39,7 @@ def table(judged: Judged) -> str:
 
 def _traders(ranked: tuple[Ranked, ...]) -> Table:
     found = Table(title="Ranked traders", title_justify="left")
-    for name in ("rank", "trader", "weight", "score", *ranked[0].terms, "n", "won", "total", "drawdown", "sharpe"):
+    for name in ("rank", "trader", "weight", "score", *ranked[0].terms, "n", "won", "return", "deepest", "Sharpe"):
         found.add_column(name, justify="left" if name == "trader" else "right", no_wrap=True)
     for one in ranked:
         figures = one.figures

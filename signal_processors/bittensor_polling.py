@@ -27,6 +27,7 @@ PROCESS = "bittensor-signals"
 FUTURE_S = 10.0
 """An order later than that after the request was sent has a clock that nobody can rank by."""
 KEPT = "The document stays as it is, without a heartbeat; it goes on by itself."
+REMEDY = "If it lasts, see that the endpoint in credentials.json is right, and ask whoever runs it."
 
 log = logging.getLogger(PROCESS)
 
@@ -234,7 +235,7 @@ class Processor:
         if unread:
             self._guard = self._guard.interrupted()
         self._drop(recording)
-        self._trouble("feed", f"{what}. {KEPT}")
+        self._trouble("feed", f"{what}. {KEPT} {REMEDY}")
         return False
 
     def _drop(self, recording: Recording | None) -> None:

@@ -14,6 +14,7 @@ pct(incentive)^incentive_exponent.
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -94,7 +95,7 @@ def figures(positions: Sequence[Position]) -> Figures | None:
     with localcontext(WORKING):
         won = [position.won for position in sorted(positions, key=_order_of_close)]
         total, drawdown = _compounded(won)
-        found = Figures(
+        return Figures(
             n=n,
             win_rate=Decimal(sum(one > 0 for one in won)) / n,
             total=COMPARED.plus(total),
@@ -103,7 +104,6 @@ def figures(positions: Sequence[Position]) -> Figures | None:
             consistency=COMPARED.plus(_consistency([position.open_ms for position in positions])),
             newest_ms=max(position.newest_ms for position in positions),
         )
-    return found
 
 
 def _order_of_close(position: Position) -> tuple[bool, int, int, str]:
@@ -139,7 +139,7 @@ def _consistency(opened_ms: Sequence[int]) -> Decimal:
     if len(opened_ms) < 3:
         return ZERO
     ordered = sorted(opened_ms)
-    gaps = [later - earlier for earlier, later in zip(ordered, ordered[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(ordered)]
     count, whole = len(gaps), sum(gaps)
     if whole == 0:
         return ZERO

@@ -1,7 +1,7 @@
 """What the Bittensor processor is configured with, read live: parameters, and the assets its mapping names.
 
-An edit counts as a whole or not at all: while a file is broken, its last valid content stays in force and `trouble` says
-what to mend. Before the first valid content there is nothing in force, and no opinion.
+An edit counts as a whole or not at all: while a file is broken, its last valid content stays in force and `troubles`
+says what to mend. Before the first valid content there is nothing in force, and no opinion.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from cli import alert, check, demo, preflight, services, status, switches
+from cli import alert, check, demo, explain, preflight, services, signals, status, switches, venues
 from cli.demo.house import FIRST_PORT
 
 Act = Callable[[argparse.Namespace], int]
@@ -73,6 +73,17 @@ PROCESSES = (
         (option("--json", action="store_true", help="one JSON object instead of lines"),),
     ),
     Verb(
+        "explain",
+        explain.explain,
+        "the whole chain behind a position, with numbers: signals, weights, depth, size, limits, state",
+        ("./run explain BTCUSDT", "./run explain BTCUSDT --account bybit-main --json"),
+        (
+            SYMBOL,
+            option("--account", metavar="ACCOUNT", help="only this one; left out: all"),
+            option("--json", action="store_true", help="one JSON object instead of lines"),
+        ),
+    ),
+    Verb(
         "logs",
         status.logs,
         "newest log lines, then what comes, until Ctrl-C",
@@ -86,6 +97,13 @@ PROCESSES = (
 )
 
 VENUES = (
+    Verb(
+        "venues",
+        venues.venues,
+        "where accounts can be: the engine's own adapters, exchanges through ccxt, and what each needs",
+        ("./run venues", "./run venues --json"),
+        (option("--json", action="store_true", help="one JSON object instead of lines"),),
+    ),
     Verb(
         "preflight",
         preflight.preflight,
@@ -115,6 +133,24 @@ ALERTS = (
             option("size", metavar="SIZE", nargs="?", help="14.08/100, or a depth such as 0.1408; not for flat"),
             option("--leverage", metavar="L"),
             option("--price", metavar="P"),
+        ),
+    ),
+    Verb(
+        "signals",
+        signals.signals,
+        "what arrived, what was a duplicate, late or refused and why, what is in force and what it contributes",
+        ("./run signals", "./run signals --source tradingview --symbol BTCUSDT --since 2h", "./run signals --json"),
+        (
+            option("--source", metavar="S", help="only this one, such as tradingview"),
+            option("--symbol", metavar="X", help="only this one, in the engine's or the source's own name"),
+            option(
+                "--since",
+                metavar="T",
+                default=signals.SINCE,
+                help=f"30m, 2h, 7d, 2026-11-20 or 2026-11-20T09:00:00Z (default {signals.SINCE})",
+            ),
+            option("--limit", type=int, default=signals.LIMIT, metavar="N", help="how many lines of each source"),
+            option("--json", action="store_true", help="one JSON object instead of lines"),
         ),
     ),
     Verb(

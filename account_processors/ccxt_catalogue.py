@@ -10,7 +10,8 @@ import ccxt.async_support as sdk
 
 from account_processors import REGISTRY
 from account_processors.ccxt_exchange import CREDENTIALS, exchange_class, feature
-from account_processors.codecs.ccxt_facts import Facts, facts_of, resolved
+from account_processors.codecs.ccxt import TICK_SIZE
+from account_processors.codecs.ccxt_facts import REFUSED, Facts, facts_of, resolved
 
 MUST_HAVE = ("createOrder", "fetchBalance", "fetchMarkets", "fetchPositions", "fetchTickers")
 NO_SWAPS = "ccxt knows no linear perpetuals there"
@@ -90,6 +91,10 @@ def _impossible(made: Any, needed: tuple[str, ...]) -> str:
         return NO_SWAPS
     if lacking := [name for name in MUST_HAVE if not made.has.get(name)]:
         return f"ccxt has no {', '.join(lacking)} there"
+    if made.precisionMode != TICK_SIZE:
+        return "ccxt gives its steps as digits, not as sizes"
+    if made.id in REFUSED:
+        return REFUSED[made.id]
     if unknown := [name for name in needed if name not in FIELDS]:
         return f"it wants {', '.join(unknown)}, which credentials.json has no field for"
     if not needed:

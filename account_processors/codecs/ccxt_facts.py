@@ -286,6 +286,18 @@ KNOWN: Mapping[str, Facts] = {
 published limits, some of which count weights that ccxt's unified methods do not show."""
 
 
+_MARKS = "ccxt signs a mark for somebody else into its orders, which the engine never sends"
+REFUSED: Mapping[str, str] = {
+    "coinbase": _MARKS,
+    "woo": _MARKS,
+    "xt": _MARKS,
+    "mudrex": "ccxt wants a price for a market order",
+    "nado": "ccxt takes numbers only for our ids",
+    "whitebit": "ccxt does not put immediate-or-cancel on a limit order",
+}
+"""Exchanges whose orders a rehearsal showed to be none the engine sends, and why."""
+
+
 def facts_of(exchange: str) -> Facts:
     return KNOWN.get(exchange, CAUTIOUS)
 

@@ -8,7 +8,7 @@ An order that is nowhere after its end of validity is made impossible before its
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import TypeVar
 
 from account_processors.codecs import hyperliquid as codec
@@ -44,6 +44,11 @@ class Finder:
         self._owners: OrderedDict[str, ClientId | None] = OrderedDict()
         self._sent: OrderedDict[ClientId, Stamp] = OrderedDict()
         self._spent: OrderedDict[ClientId, None] = OrderedDict()
+
+    @property
+    def owners(self) -> Mapping[str, ClientId | None]:
+        """The venue's id of an order -> ours, as far as known; None: the order is somebody else's."""
+        return self._owners
 
     # --- what sends leave behind --------------------------------------------------------------------------------------
 

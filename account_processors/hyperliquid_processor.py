@@ -1,14 +1,16 @@
-"""One Hyperliquid account (perpetuals of the first exchange, USDC), over REST.
+"""One Hyperliquid account (perpetuals of the first exchange, USDC), over REST and a websocket.
 
 Thin: it asks, and `codecs.hyperliquid*` says what the answers mean. Reads that fail in any part fail whole. A send is
 made once; whatever its answer does not prove is `Ambiguous`. Fences: an action is not executed after its
 `expiresAfter`, and the nonce of an order that is nowhere by then is used up before its absence counts. There are no
-market orders: what closes is an IOC limit. Leverage and margin mode are one setting.
+market orders: what closes is an IOC limit. Leverage and margin mode are one setting. The stream adds speed and nothing
+else: without it everything is read.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping
+from dataclasses import replace
 from decimal import Decimal
 
 from account_processors import Credentials, secret
@@ -22,9 +24,12 @@ from account_processors.codecs.wire import Row, table
 from account_processors.hyperliquid_client import VALID_MS, HyperliquidClient, Stamp, by_time, read
 from account_processors.hyperliquid_finder import Finder
 from account_processors.hyperliquid_preflight import Examiner
+from account_processors.hyperliquid_stream import BASE_URL, STREAMS, PrivateStream
 from account_processors.reading import together, usable
 from account_processors.sending import Leases, clock_problems, no_events, order_answer, setting_answer
 from account_processors.shared import VenueShared
+from account_processors.stream import private_events
+from account_processors.stream_parts import stream_url
 from account_processors.wiring import Wiring
 from core.domain import (
     AccountId,
@@ -54,7 +59,6 @@ from core.domain import (
 from core.errors import ConfigError, OurFault, Rejected, Unavailable
 from core.ports import Clock, Entropy, Transport
 
-BASE_URL = "https://api.hyperliquid.xyz"
 LISTED = "listed"
 LISTED_MAX_AGE_S = 3600.0
 OVERLAP_S = 1.0
@@ -75,7 +79,10 @@ CAPABILITIES = Capabilities(
 
 
 class HyperliquidProcessor:
-    """`ports.AccountProcessor` for one wallet. `shared` is that of all accounts at the same base URL."""
+    """`ports.AccountProcessor` for one wallet. `shared` is that of all accounts at the same base URL.
+
+    Without `ws_url` the stream is the one that belongs to `base_url`; where none is known, everything is read.
+    """
 
     def __init__(
         self,
@@ -96,13 +103,18 @@ class HyperliquidProcessor:
         self._leases = Leases(VALID_MS)
         self._finder = Finder(self._client)
         self._state_of = f"state of {account}"
+        self._clock = clock
+        self.private_stream: PrivateStream | None = None
+        if stream := stream_url(base_url, ws_url, BASE_URL, STREAMS):
+            self.private_stream = PrivateStream(stream, self._client, self._finder, wiring, entropy, self._state)
+        self._capabilities = replace(CAPABILITIES, private_stream=self.private_stream is not None)
 
     def __repr__(self) -> str:
         return f"HyperliquidProcessor({self.account})"
 
     @property
     def capabilities(self) -> Capabilities:
-        return CAPABILITIES
+        return self._capabilities
 
     @property
     def clock_offset_s(self) -> float | None:
@@ -163,8 +175,8 @@ class HyperliquidProcessor:
         return await self._finder.find(client_id)
 
     def events(self) -> AsyncIterator[VenueEvent]:
-        """Ends at once: `capabilities.private_stream` is false."""
-        return no_events()
+        """Positions, orders, fills and equity as the venue tells of them; ends at once where there is no stream."""
+        return no_events() if self.private_stream is None else private_events(self.private_stream.client, self._clock)
 
     # --- sends --------------------------------------------------------------------------------------------------------
 

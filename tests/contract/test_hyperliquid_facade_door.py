@@ -23,13 +23,15 @@ STRANGER = Wallet("12" * 32)
 
 
 class HandClock:
-    """Stands still; what passes is the venue's own time."""
+    """Stands still but for what is `passed`. See `Door.move` for the venue's own time."""
+
+    passed = 0.0
 
     def time(self) -> float:
-        return NOW_MS / 1000
+        return NOW_MS / 1000 + self.passed
 
     def monotonic(self) -> float:
-        return 100.0
+        return 100.0 + self.passed
 
 
 @dataclass
@@ -37,9 +39,10 @@ class Door:
     """A venue with accounts `main` and `second`, and what arranges it. Times are moved by hand."""
 
     vaults: Mapping[str, str] = field(default_factory=dict)
+    clock: HandClock = field(default_factory=HandClock)
 
     def __post_init__(self) -> None:
-        self.world: World = build_world(HandClock(), kinds=[VENUE], accounts={"hyperliquid": 2})
+        self.world: World = build_world(self.clock, kinds=[VENUE], accounts={"hyperliquid": 2})
         self.exchange = self.world.venues["hyperliquid"].exchange
         self.facade = HyperliquidFacade(self.exchange, vaults=self.vaults)
         self.nonce = NOW_MS

@@ -6,6 +6,7 @@ at another address it takes itself for a client of the test network and signs so
 
 from __future__ import annotations
 
+import queue
 import re
 import time
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ sdk_info = pytest.importorskip("hyperliquid.info", reason=ABSENT)
 types = pytest.importorskip("hyperliquid.utils.types", reason=ABSENT)
 
 CLOID = "0x" + "0a" * 16
+ARRIVES_S = 20.0
 IOC, GTC = {"limit": {"tif": "Ioc"}}, {"limit": {"tif": "Gtc"}}
 
 
@@ -167,3 +169,28 @@ def test_a_builders_mark_and_a_strangers_key_are_refused(client: Client) -> None
     stranger.session.close()
     stranger.info.session.close()
     assert client.ledger()["positions"] == {}
+
+
+def test_streams(venue: Simulator, client: Client) -> None:
+    info = sdk_info.Info(venue.base_url, skip_ws=False)
+    told: queue.Queue[Any] = queue.Queue()
+    try:
+        for kind in ("orderUpdates", "userFills"):
+            info.subscribe({"type": kind, "user": client.address}, told.put)
+        for kind in ("bbo", "l2Book", "activeAssetCtx"):
+            info.subscribe({"type": kind, "coin": "BTC"}, told.put)
+        info.subscribe({"type": "allMids"}, told.put)
+        awaited = {"userFills", "bbo", "l2Book", "activeAssetCtx", "allMids"}
+        while awaited:
+            awaited.discard(told.get(timeout=ARRIVES_S)["channel"])
+        filled = status(client.exchange.market_open("BTC", True, 0.012, cloid=types.Cloid.from_str(CLOID)))["filled"]
+        news: dict[str, Any] = {}
+        while not {"userFills", "orderUpdates"} <= news.keys():
+            one = told.get(timeout=ARRIVES_S)
+            news[one["channel"]] = one["data"]
+        (fill,), (update,) = news["userFills"]["fills"], news["orderUpdates"]
+        assert (fill["oid"], fill["sz"]) == (filled["oid"], "0.012")
+        assert (update["status"], update["order"]["oid"], update["order"]["cloid"]) == ("filled", filled["oid"], CLOID)
+    finally:
+        info.disconnect_websocket()
+        info.session.close()

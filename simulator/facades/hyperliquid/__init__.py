@@ -1,9 +1,10 @@
-"""Hyperliquid, perpetuals, over REST. The wire facts and their sources stand in the modules.
+"""Hyperliquid, perpetuals. The wire facts and their sources stand in the modules.
 
     facade      the two endpoints, limits, answers         signing, wallets   whose signature it is, whose nonces
     public      market data                                account            state, leverage, roles
     actions     orders, cancels, leverage                  queries            what became of orders, fills, funding
     codes       the venue's sentences                      limits             weights and numbers of requests
+    stream      the websocket                              news               what happens, as it tells it
     context     what a question works with
 
 Simplifications, each visible to nobody but a reader of the figures concerned: one margin tier per coin; the mark price

@@ -14,15 +14,19 @@ from simulator.facades.hyperliquid.limits import ACTIONS
 from simulator.facades.parts import Json, ms
 from simulator.model import Listing, PositionView
 
-NOTHING = {"accountValue": "0.0", "totalNtlPos": "0.0", "totalRawUsd": "0.0", "totalMarginUsed": "0.0"}
 AGENT_DAYS = 180
 
 
 def clearinghouse(call: Call) -> Json:
     """Open positions and the money behind them."""
     if call.account is None or call.fields.get("dex"):
-        return state_of({"accountValue": ZERO, "margin": ZERO}, [], call.now_ms())
+        return nobodys_state(call.venue)
     return account_state(call.venue, call.account)
+
+
+def nobodys_state(venue: Venue) -> Json:
+    """As an address is shown that is no account's."""
+    return state_of({"accountValue": ZERO, "margin": ZERO}, [], ms(venue.exchange.time()))
 
 
 def account_state(venue: Venue, account: str) -> Json:

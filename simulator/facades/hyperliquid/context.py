@@ -51,13 +51,15 @@ class Behaviour:
     `read_lag_s`: how long after the acknowledgement an order, its fills and its effect on positions stay unseen.
     `fills_name_orders`: whether fills carry the client's id. `cuts_reductions`: whether a reduce-only order larger than
     the position closes it; otherwise it is refused. `small_closes`: whether a reduce-only order below the minimum value
-    is taken if it closes the whole position. `modes`: account -> its abstraction mode. `spot`: account -> USDC in spot.
+    is taken if it closes the whole position. `orders_first`: whether the stream tells of an order before its fills.
+    `modes`: account -> its abstraction mode. `spot`: account -> USDC in spot.
     """
 
     read_lag_s: float = 0.0
     fills_name_orders: bool = False
     cuts_reductions: bool = False
     small_closes: bool = False
+    orders_first: bool = False
     modes: Mapping[str, str] = field(default_factory=dict)
     spot: Mapping[str, Decimal] = field(default_factory=dict)
 

@@ -14,15 +14,17 @@ from simulator.facades import Match, RequestCounts, Session
 from simulator.facades.hyperliquid import account, actions, limits, public, queries, signing
 from simulator.facades.hyperliquid.codes import EXPIRED, OF_AN_ACTION, OF_AN_ORDER, RATE, UNREADABLE, UNRECOVERABLE
 from simulator.facades.hyperliquid.context import ADDRESS, Behaviour, Call, Malformed, Question, Traded, Venue
+from simulator.facades.hyperliquid.news import News
 from simulator.facades.hyperliquid.signing import Unreadable
+from simulator.facades.hyperliquid.stream import PATH, Crowd, StreamSession
 from simulator.facades.hyperliquid.wallets import Nonces, Refusal, Wallets
-from simulator.facades.parts import Json, Tally, Target, ms
+from simulator.facades.parts import Json, Tally, Target, Window, ms
 from simulator.model import Refused
 from simulator.strict import StrictError, loads
 
 JSON_TYPE = {"content-type": "application/json"}
 TEXT_TYPE = {"content-type": "text/plain; charset=utf-8"}
-INFO, EXCHANGE = "POST /info", "POST /exchange"
+INFO, EXCHANGE, STREAM = "POST /info", "POST /exchange", f"GET {PATH}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,11 @@ MATCHES: Mapping[str, tuple[Match, Match | None]] = {
     "updateLeverage": (Match.LEVERAGE, Match.MARGIN_MODE),
 }
 ENDPOINTS = frozenset(
-    {*(f"{INFO} {kind}" for kind in (*QUESTIONS, RATE_LIMIT)), *(f"{EXCHANGE} {kind}" for kind in actions.ACTIONS)}
+    {
+        STREAM,
+        *(f"{INFO} {kind}" for kind in (*QUESTIONS, RATE_LIMIT)),
+        *(f"{EXCHANGE} {kind}" for kind in actions.ACTIONS),
+    }
 )
 """As they are counted: with what is asked or done."""
 
@@ -127,6 +133,9 @@ class HyperliquidFacade:
         self._minute = limits.Minute()
         self._actions: dict[str, limits.Actions] = {}
         self._nonces = Nonces()
+        self._news = News(self._venue)
+        self._crowd = Crowd(limits.USERS)
+        self._connections = Window(*limits.CONNECTIONS)
         self._tally = Tally(ENDPOINTS)
 
     @property
@@ -141,6 +150,8 @@ class HyperliquidFacade:
 
     def classify(self, request: Request) -> facades.Call:
         endpoint = Target.of(request).endpoint
+        if endpoint == STREAM and request.headers.get("upgrade", "").lower() == "websocket":
+            return facades.Call(Match.STREAM, None, endpoint)
         try:
             body = loads(request.body)
             if endpoint == INFO:
@@ -182,8 +193,14 @@ class HyperliquidFacade:
         }
 
     def session(self, request: StreamRequest) -> Session | Response:
-        """The venue's streams are not served: every handshake is refused, and a client reads by REST."""
-        return Response(404, TEXT_TYPE, b"Not Found")
+        """A session on `/ws`; 404 for any other path, 429 for one connection too many."""
+        if path_of(request.url) != PATH:
+            return Response(404, TEXT_TYPE, b"Not Found")
+        self._tally.count(STREAM)
+        if self._connections.take(self._venue.exchange.clock.monotonic()).exceeded:
+            self._tally.over_limit()
+            return Response(429, JSON_TYPE, b"null")
+        return StreamSession(self._venue, self._news, self._crowd)
 
     def reject(self, request: Request, code: str) -> Response:
         """`code` is one of `codes`, or an HTTP status of three digits; anything else is a sentence of its own."""
@@ -277,6 +294,10 @@ class HyperliquidFacade:
 
     def _may_sign(self, signer: str) -> bool:
         return self.wallets.account_at(signer) is not None or self.wallets.master_of_agent(signer) is not None
+
+
+def path_of(url: str) -> str:
+    return Target.of(Request("GET", url)).path
 
 
 def _answer(value: object) -> Response:

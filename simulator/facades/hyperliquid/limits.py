@@ -26,6 +26,10 @@ WEIGHTS: Mapping[str, int] = {
 WEIGHT = 20
 PER_20_ROWS = frozenset({"historicalOrders", "userFills", "userFillsByTime", "fundingHistory", "userFunding"})
 PER_60_ROWS = frozenset({"candleSnapshot"})
+CONNECTIONS = (30, 60.0)
+"""New websockets per seconds."""
+USERS = 10
+"""Whom an address on the internet may listen to at once, over all its websockets."""
 ACTIONS = 10_000
 """That an address begins with, beside one for every USDC it ever traded."""
 ONE_IN_S = 10.0

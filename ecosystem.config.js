@@ -39,13 +39,18 @@ const app = (name, script, ...args) => ({
 const apps = [
   app('tradingview-endpoint', 'signal_endpoints/tradingview_endpoint.py'),
   app('tradingview-signals', 'signal_processors/tradingview_processor.py'),
+  app('bittensor-signals', 'signal_processors/bittensor_processor.py'),
   app('trade-engine', 'execute_trades.py'),
 ];
 
-// A demo home says in demo.json where its simulated venue listens.
+// A demo home says in demo.json where its simulated venues and its feed of traders listen.
 const demo = path.join(home, 'demo.json');
 if (fs.existsSync(demo)) {
-  const { seed, simulator_port: port, accounts } = JSON.parse(fs.readFileSync(demo, 'utf8'));
+  const { seed, simulator_port: port, accounts, feed_port: feed } = JSON.parse(fs.readFileSync(demo, 'utf8'));
+  if (feed !== undefined) {
+    apps.unshift(app('sn8-feed', 'simulator/feed/server.py', '--port', String(feed),
+      '--ready-file', path.join(home, 'state', 'feed.jsonl')));
+  }
   apps.unshift(app('venue-simulator', 'simulator/server.py', '--seed', String(seed), '--port-base', String(port),
     '--accounts', accounts, '--ready-file', path.join(home, 'state', 'simulator.jsonl')));
 }

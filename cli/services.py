@@ -17,9 +17,12 @@ from config.home import Home
 
 ENDPOINT = "tradingview-endpoint"
 SIGNALS = "tradingview-signals"
+BITTENSOR = "bittensor-signals"
 ENGINE = "trade-engine"
 SIMULATOR = "venue-simulator"
-SERVICES = (ENDPOINT, SIGNALS, ENGINE)
+FEED = "sn8-feed"
+"""The demo's traders of Bittensor SN8."""
+SERVICES = (ENDPOINT, SIGNALS, BITTENSOR, ENGINE)
 HEALTH_DEADLINE_S = 40.0
 STOP_DEADLINE_S = 25.0
 POLL_S = 0.1
@@ -149,7 +152,7 @@ def ailment(home: Home, name: str, app: App | None, since: float) -> str:
         return "it ended because its configuration is invalid, and `./run up` starts it again"
     if not app.runs:
         return f"it does not run (PM2 says {app.status})"
-    if name == SIMULATOR:
+    if name in (SIMULATOR, FEED):
         return ""
     beat = heartbeat_of(home, name)
     if beat is None or beat.at < max(since, app.started_at):

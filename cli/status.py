@@ -14,14 +14,20 @@ from typing import Any
 from cli.errors import UserError
 from cli.places import flag, home_named, home_of, running_homes, shown
 from cli.pm2 import App, by_name, pm2_of, surplus
-from cli.reading import heartbeat_of, instant, settings_of, statuses
-from cli.services import RUNS_TWICE, SERVICES, SIMULATOR
+from cli.reading import DISK, Beat, heartbeat_of, instant, settings_of, statuses
+from cli.services import FEED, RUNS_TWICE, SERVICES, SIMULATOR
 from config.home import Home
-from core.domain import Halt
+from config.reload import FileSettings
+from config.signal_files import SignalFiles
+from core.clock import SystemClock
+from core.domain import Halt, Reading
+from core.signal_manager import sources_of
+from core.state import content_hash
 
 STALE_S = 60.0
 FOLLOW_POLL_S = 0.2
 LOG_LINES = 20
+HASH_SHOWN = 8
 
 
 # --- status -----------------------------------------------------------------------------------------------------------
@@ -49,19 +55,29 @@ def described(home: Home) -> dict[str, Any]:
     apps = pm2_of(home).all_of(home)
     kept = by_name(apps)
     settings = settings_of(home)
-    names = dict.fromkeys([*([SIMULATOR] if home.is_demo else []), *SERVICES, *sorted(kept)])
+    names = dict.fromkeys([*([SIMULATOR, FEED] if home.is_demo else []), *SERVICES, *sorted(kept)])
     return {
         "home": str(home.root),
         "label": home.label,
         "flag": flag(home).strip(),
         "halt": settings.halt().value,
-        "problems": list(settings.problems()),
+        "problems": [*settings.problems(), *signal_problems(home, settings)],
         "surplus": [{"name": app.name, "pm_id": app.pm_id, "pid": app.pid} for app in surplus(apps)],
         "processes": {
             name: process_facts(home, name, kept.get(name)) for name in [*names, *sorted(set(kept) - set(names))]
         },
         "accounts": statuses(home),
     }
+
+
+def signal_problems(home: Home, settings: FileSettings) -> Iterator[str]:
+    """What is wrong with the sources' documents as an engine would read them, and with the memory of what was heard."""
+    files = SignalFiles(home, SystemClock(), staleness_s=settings.staleness_s)
+    found = settings.settings()
+    for reading in files.readings(sources_of(found) if found else ()).values():
+        if reading.because and reading.reading is not Reading.NOT_HEARD:
+            yield f"signals: {reading.because}"
+    yield from files.problems()
 
 
 def process_facts(home: Home, name: str, app: App | None) -> dict[str, Any]:
@@ -77,7 +93,24 @@ def process_facts(home: Home, name: str, app: App | None) -> dict[str, Any]:
         "restarts": app.restarts if app else 0,
         "started_at": app.started_at if app and kept else None,
         "heartbeat_at": beat.at if beat else None,
+        "versions": versions_of(home, beat) if beat and (kept or by_hand) else {},
+        "problems": list(beat.problems) if beat and (kept or by_hand) else [],
     }
+
+
+def versions_of(home: Home, beat: Beat) -> dict[str, Any]:
+    """File name -> the content hash a process runs on, and that of the file as it lies there (null: there is none)."""
+    return {name: {"runs_on": version, "on_disk": on_disk(home.root / name)} for name, version in beat.versions.items()}
+
+
+def on_disk(path: Path) -> str | None:
+    """The content hash of a file; a file that cannot be read differs from every one that could."""
+    try:
+        return content_hash(DISK.read(path))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return f"unreadable: {error.strerror or error}"
 
 
 def status_lines(home: Mapping[str, Any], now: float) -> Iterator[str]:
@@ -87,6 +120,8 @@ def status_lines(home: Mapping[str, Any], now: float) -> Iterator[str]:
         yield f"configuration: {problem}"
     for name, facts in home["processes"].items():
         yield f"{name:<22}{process_words(facts, now)}"
+        for words in (*version_words(facts), *facts["problems"]):
+            yield f"{name:<22}{words}"
     for extra in home["surplus"]:
         yield f"{extra['name']:<22}{RUNS_TWICE.format(extra['pm_id'])}"
     if not home["accounts"]:
@@ -109,14 +144,32 @@ def process_words(facts: Mapping[str, Any], now: float) -> str:
     return words
 
 
+def version_words(facts: Mapping[str, Any]) -> Iterator[str]:
+    """Which content of each live file the process runs on, one line for all; what differs from the disk is marked."""
+    versions = facts["versions"]
+    shown = [
+        f"{name} {one['runs_on'][:HASH_SHOWN]}"
+        + ("" if one["runs_on"] == one["on_disk"] else f" (NOT as on disk: {(one['on_disk'] or 'gone')[:HASH_SHOWN]})")
+        for name, one in sorted(versions.items())
+    ]
+    if shown:
+        yield f"runs on {', '.join(shown)}"
+
+
 def account_lines(account: str, facts: Mapping[str, Any], now: float) -> Iterator[str]:
     at = instant(facts.get("at"))
     age = f", {ago(now - at)} ago" if at else ""
-    words = f"{facts.get('state')}, equity {facts.get('equity')}, cycle {facts.get('cycle')}{age}"
+    words = f"{facts.get('state')}, equity {dash(facts.get('equity'))}, cycle {dash(facts.get('cycle'))}{age}"
     yield f"{account}: {words}{because(facts)}"
     for symbol, one in (facts.get("symbols") or {}).items():
-        words = ", ".join(f"{name} {one.get(name)}" for name in ("target", "actual", "depth", "leverage", "generation"))
+        names = ("target", "actual", "depth", "leverage", "generation")
+        words = ", ".join(f"{name} {dash(one.get(name))}" for name in names)
         yield f"{account} {symbol}: {one.get('state')}, {words}{because(one)}"
+
+
+def dash(value: object) -> object:
+    """What is not known, or not there, is a dash."""
+    return "-" if value is None else value
 
 
 def because(facts: Mapping[str, Any]) -> str:

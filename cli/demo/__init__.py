@@ -17,13 +17,13 @@ from rich.markup import escape
 
 from cli.alert import send_alert
 from cli.demo.house import DemoHouse, build, claimed, free_place, furnish, remembered
-from cli.demo.story import Seen, first_fill_at, look, number, unsettled, verified_at
+from cli.demo.story import Seen, first_fill_at, look, number, unreached, unsettled, verified_at
 from cli.demo.view import Teller, follow, show_answer, show_next, title, watch
 from cli.errors import UserError
 from cli.places import demo_homes
 from cli.pm2 import pm2_of
 from cli.reading import lines_of_json
-from cli.services import SERVICES, SIMULATOR, log_tail, start_missing, stop, wait_healthy
+from cli.services import FEED, SERVICES, SIMULATOR, log_tail, start_missing, stop, wait_healthy
 from cli.status import described, status_lines
 from config.home import Home
 from core.domain import plain
@@ -36,6 +36,8 @@ DEADLINE_S = 60.0
 READY_DEADLINE_S = 30.0
 CLAIM_WAIT_S = 120.0
 POLL_S = 0.05
+SHARE_WAIT_S = 10.0
+"""How long the second source's share may take before the story goes on without waiting for it."""
 
 
 def demo(args: argparse.Namespace) -> int:
@@ -96,7 +98,7 @@ def venue_runs(home: Home) -> bool:
 
 def start_missing_of_demo(house: DemoHouse) -> tuple[str, ...]:
     """Of a demo that is up, restarts what died. A new simulator would be another venue, so that one is not touched."""
-    start_missing(house.home, SERVICES)
+    start_missing(house.home, (FEED, *SERVICES))
     return SERVICES
 
 
@@ -134,7 +136,7 @@ def once(first_port: int | None) -> int:
 
 def outcome(seen: Seen, verified: Mapping[str, float | None], sent_at: float) -> dict[str, Any]:
     """The figures of the JSON line; `verified`: account -> when. Durations in milliseconds, null where it did not."""
-    fill_at = first_fill_at(seen, sent_at)
+    fill_at = first_fill_at(seen, sent_at, SYMBOL)
     return {
         "alert_to_fill_ms": milliseconds(sent_at, fill_at),
         "accounts": {account: account_outcome(seen, account, sent_at, at) for account, at in verified.items()},
@@ -164,8 +166,8 @@ def milliseconds(start: float, end: float | None) -> float | None:
 
 def open_house(house: DemoHouse, console: Console, end: float) -> tuple[str, ...]:
     """Starts the simulated venues, writes the configuration, starts the engine. Returns the account ids."""
-    console.print("Starting the simulated venues …")
-    start_missing(house.home, (SIMULATOR,))
+    console.print("Starting the simulated venues and a feed of simulated traders …")
+    start_missing(house.home, (SIMULATOR, FEED))
     wait_ready(house, end)
     accounts = furnish(house)
     console.print(f"Starting {', '.join(SERVICES)} …")
@@ -175,18 +177,24 @@ def open_house(house: DemoHouse, console: Console, end: float) -> tuple[str, ...
 
 
 def wait_ready(house: DemoHouse, end: float) -> None:
-    """Returns once the simulator has written where its venues listen."""
-    while not lines_of_json(house.ready_file):
-        app = pm2_of(house.home).of(house.home).get(SIMULATOR) if time.monotonic() > end else None
-        if time.monotonic() > end:
-            tail = "\n".join(f"    {line}" for line in log_tail(app)) if app else ""
-            raise UserError(f"The simulated venues did not start in time.\n{tail}")
-        time.sleep(POLL_S)
+    """Returns once the simulator has written where its venues listen, and the feed where it does."""
+    for name, file, what in (
+        (SIMULATOR, house.ready_file, "simulated venues"),
+        (FEED, house.feed_ready_file, "feed of simulated traders"),
+    ):
+        while not lines_of_json(file):
+            if time.monotonic() > end:
+                app = pm2_of(house.home).of(house.home).get(name)
+                tail = "\n".join(f"    {line}" for line in log_tail(app)) if app else ""
+                raise UserError(f"The {what} did not start in time.\n{tail}")
+            time.sleep(POLL_S)
 
 
 def first_alert(house: DemoHouse, accounts: tuple[str, ...], console: Console, end: float) -> tuple[float, str]:
     """Sends the alert and tells what becomes of it. Returns when, and why it has not converged ('' if it has)."""
     wait_known(house, accounts, end)
+    if wait_share(house, accounts, min(end, time.monotonic() + SHARE_WAIT_S)):
+        console.print("Bittensor's traders hold BTCUSD; their share is in every account.")
     seen = look(house)
     price = number(seen.ledger.get("prices", {}).get(SYMBOL))
     sent_at = time.time()
@@ -220,6 +228,16 @@ def wait_known(house: DemoHouse, accounts: tuple[str, ...], end: float) -> None:
         if all(said.get(account, {}).get("cycle") for account in accounts):
             return
         time.sleep(POLL_S)
+
+
+def wait_share(house: DemoHouse, accounts: tuple[str, ...], end: float) -> bool:
+    """Waits until what the second source asks for is held, so that the alert's times and orders are its own."""
+    while time.monotonic() < end:
+        seen = look(house)
+        if seen.traders.get("signals") and not unreached(seen, accounts, SYMBOL):
+            return True
+        time.sleep(POLL_S)
+    return False
 
 
 @contextlib.contextmanager

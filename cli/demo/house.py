@@ -28,8 +28,11 @@ FIRST_PORT = 8100
 PORTS_APART = 100  # between places, so that two that start at once do not choose the same
 LAST_PORT = 65000
 SIMULATOR_PORTS = 6  # the admin API and one for each venue it knows
-PORTS = SIMULATOR_PORTS + 1
+PORTS = SIMULATOR_PORTS + 2
+"""Those of the simulator, the webhook before them and the feed of traders after them."""
 SEED = 7
+STALENESS_S = 20
+"""Sooner than elsewhere, so that one can watch what a feed that fell silent does."""
 ACCOUNTS = "bybit=2"
 """Two on one venue, one on every other."""
 MARKER = "A demo: simulated venue, simulated money. `./run demo` empties this folder at every start.\n"
@@ -52,12 +55,24 @@ class DemoHouse:
         return f"http://{LOOPBACK}:{self.webhook_port}"
 
     @property
+    def feed_port(self) -> int:
+        return self.simulator_port + SIMULATOR_PORTS
+
+    @property
+    def feed_url(self) -> str:
+        return f"http://{LOOPBACK}:{self.feed_port}"
+
+    @property
     def note(self) -> Path:
         return self.home.root / "demo.json"
 
     @property
     def ready_file(self) -> Path:
         return self.home.state / "simulator.jsonl"
+
+    @property
+    def feed_ready_file(self) -> Path:
+        return self.home.state / "feed.jsonl"
 
 
 # --- choosing a place -------------------------------------------------------------------------------------------------
@@ -129,7 +144,11 @@ def build(home: Home, first_port: int | None = None) -> DemoHouse:
     stays = first_port is None and former is not None and all_free(former.webhook_port)
     base = former.webhook_port if former and stays else first_free(own_first)
     house = DemoHouse(home, simulator_port=base + 1, webhook_port=base)
-    ports = {"simulator_port": house.simulator_port, "webhook_port": house.webhook_port}
+    ports = {
+        "simulator_port": house.simulator_port,
+        "webhook_port": house.webhook_port,
+        "feed_port": house.feed_port,
+    }
     write_json(DISK, house.note, {"schema": 1, "seed": SEED, "accounts": ACCOUNTS, **ports})
     return house
 
@@ -158,10 +177,15 @@ def furnish(house: DemoHouse) -> tuple[str, ...]:
     venues = lines_of_json(house.ready_file)
     accounts = [account_entry(venue, account) for venue in venues for account in venue["accounts"]]
     tokens = {"webhook_tokens": [secrets.token_hex(16)]}
-    write_json(DISK, house.home.credentials, {"tradingview": tokens, "accounts": accounts}, indent=4)
+    feeds = [{name: feed[name] for name in ("api_key", "endpoint")} for feed in lines_of_json(house.feed_ready_file)]
+    whole = {"tradingview": tokens, "bittensor_sn8": feeds[0] if feeds else {}, "accounts": accounts}
+    write_json(DISK, house.home.credentials, whole, indent=4)
+    # Nothing leaves this machine: the chain is not asked who is registered.
+    write_json(DISK, house.home.bittensor_config, {"metagraph": False}, indent=4)
     for path in (house.home.asset_mapping, house.home.signal_weights):
         shutil.copyfile(EXAMPLES / path.name, path)
     config = json.loads((EXAMPLES / house.home.engine_config.name).read_text())
+    config["sources"]["bittensor"]["staleness_s"] = STALENESS_S
     config["tradingview_endpoint"] = {"host": LOOPBACK, "port": house.webhook_port}
     write_json(DISK, house.home.engine_config, config, indent=4)
     return tuple(f"{entry['venue']}-{entry['name']}" for entry in accounts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -13,19 +13,25 @@ from cli.web import Unreachable, ask
 from config.home import Home
 
 SOURCE = "tradingview"
+TRADERS = "bittensor"
 SETTLED = "CONVERGED"
 ENGINE = "trade-engine"
 SIGNALS = "tradingview-signals"
+TRADERS_SIGNALS = "bittensor-signals"
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One look: the signal document, the engine's words on each account, and the venue's own ledger."""
+    """One look: the signal documents, the engine's words on each account, and the venue's own ledger.
+
+    `document` is TradingView's, `traders` that of Bittensor's traders.
+    """
 
     document: Mapping[str, Any]
     statuses: Mapping[str, Mapping[str, Any]]
     ledger: Mapping[str, Any]
     problem: str = ""
+    traders: Mapping[str, Any] = field(default_factory=dict)
 
     def account(self, account: str) -> Mapping[str, Any]:
         """The ledger of `<venue>-<name>`."""
@@ -54,27 +60,33 @@ class Fact:
 def look(house: DemoHouse) -> Seen:
     """Reads everything once. The simulator's silence is part of the answer."""
     document = object_in(house.home.document(SOURCE)) or {}
+    traders = object_in(house.home.document(TRADERS)) or {}
     said = statuses(house.home)
     try:
         code, ledger = ask("GET", f"{house.admin_url}/_sim/ledger")
     except Unreachable as error:
-        return Seen(document, said, {}, f"the simulator does not answer: {error}")
+        return Seen(document, said, {}, f"the simulator does not answer: {error}", traders)
     if code != 200 or not isinstance(ledger, dict):
-        return Seen(document, said, {}, f"the simulator's ledger answers {code}")
-    return Seen(document, said, ledger)
+        return Seen(document, said, {}, f"the simulator's ledger answers {code}", traders)
+    return Seen(document, said, ledger, traders=traders)
 
 
 def facts(seen: Seen) -> Iterator[Fact]:
     """Everything the look shows, in the order in which an alert travels."""
-    written_at = instant(seen.document.get("written_at"))
-    for symbol, signal in seen.document.get("signals", {}).items():
-        words = f"{symbol}: depth {signal.get('depth')}"
-        words += f", leverage {signal['leverage']}" if signal.get("leverage") else ""
-        key = ("signal", symbol, signal.get("timestamp"))
-        yield Fact(key, SIGNALS, f"signals/{SOURCE}.json: {words}", written_at)
+    yield from signal_facts(SOURCE, SIGNALS, seen.document)
+    yield from signal_facts(TRADERS, TRADERS_SIGNALS, seen.traders)
     for account in seen.statuses:
         yield from order_facts(account, seen.account(account))
         yield from engine_facts(account, seen.statuses[account])
+
+
+def signal_facts(source: str, process: str, document: Mapping[str, Any]) -> Iterator[Fact]:
+    written_at = instant(document.get("written_at"))
+    for symbol, signal in document.get("signals", {}).items():
+        words = f"{symbol}: depth {signal.get('depth')}"
+        words += f", leverage {signal['leverage']}" if signal.get("leverage") else ""
+        key = ("signal", source, symbol, signal.get("timestamp"))
+        yield Fact(key, process, f"signals/{source}.json: {words}", written_at)
 
 
 def order_facts(account: str, ledger: Mapping[str, Any]) -> Iterator[Fact]:
@@ -111,6 +123,13 @@ def unsettled(seen: Seen, accounts: tuple[str, ...], symbol: str) -> str:
         return seen.problem
     if symbol not in seen.document.get("signals", {}):
         return f"signals/{SOURCE}.json has no opinion on {symbol} yet"
+    return unreached(seen, accounts, symbol)
+
+
+def unreached(seen: Seen, accounts: tuple[str, ...], symbol: str) -> str:
+    """Why the position is not everywhere where the engine wants it, whoever asked for it; '' when it is."""
+    if seen.problem:
+        return seen.problem
     for account in accounts:
         said = seen.symbol(account, symbol)
         if not said:
@@ -132,13 +151,13 @@ def number(text: object) -> Decimal | None:
         return None
 
 
-def first_fill_at(seen: Seen, since: float) -> float | None:
-    """When the venue first filled something after `since`, epoch seconds."""
+def first_fill_at(seen: Seen, since: float, symbol: str | None = None) -> float | None:
+    """When the venue first filled something (of `symbol`) after `since`, epoch seconds."""
     times = [
         fill["time"]
         for account in seen.statuses
         for fill in seen.account(account).get("fills", ())
-        if fill["time"] >= since
+        if fill["time"] >= since and symbol in (None, fill["symbol"])
     ]
     return min(times, default=None)
 

@@ -16,7 +16,12 @@ from cli.demo.story import Seen, facts, look
 from cli.places import flag, short
 from cli.reading import webhook_url_of
 
-COLOURS = {"tradingview-endpoint": "cyan", "tradingview-signals": "magenta", "trade-engine": "green"}
+COLOURS = {
+    "tradingview-endpoint": "cyan",
+    "tradingview-signals": "magenta",
+    "bittensor-signals": "blue",
+    "trade-engine": "green",
+}
 VENUE_COLOUR = "yellow"
 POLL_S = 0.05
 CALM_POLL_S = 0.25
@@ -77,6 +82,7 @@ def show_next(console: Console, house: DemoHouse) -> None:
     short_side = long | {"direction": "short", "action": "sell", "size": "10/100"}
     out = {"symbol": "BTCUSDT", "direction": "flat", "action": "sell", "size": "Exit"}
     manual = {"venue": "bybit", "account": "main", "symbol": "BTCUSDT", "quantity": "0.5", "kind": "manual"}
+    more = {"asset": "BTCUSD", "leverage": "0.1"}
     root = short(house.home.root)
     flags = flag(house.home).strip()
     lines = [
@@ -87,11 +93,17 @@ def show_next(console: Console, house: DemoHouse) -> None:
         f"  exit      {post(url, out)}",
         f"  by hand   {post(f'{house.admin_url}/_sim/position', manual)}",
         "            somebody else trades on the account: the engine reports DRIFTED and follows its policy",
+        f"  traders   {post(f'{house.feed_url}/_feed/order', more)}",
+        "            the second source: every trader of the Bittensor feed buys; both opinions make one position",
+        f"  silence   {post(f'{house.feed_url}/_feed/fault', {'kind': 'hang'})}",
+        "            the feed falls silent: after 20 s its share is held, and exit closes TradingView's share alone;",
+        f"            it speaks again with: curl -s -X DELETE {house.feed_url}/_feed/fault",
         f"  shorter   ./run {flags} alert BTCUSDT long 20/100 --leverage 3",
         f"  the venue's own books: curl -s {house.admin_url}/_sim/ledger",
         "",
         f"[bold]Look[/]    ./run {flags} status      ./run {flags} logs trade-engine      files: {root}",
-        "        signals/tradingview.json is the opinion, state/status/ what the engine makes of it,",
+        f"        ./run {flags} explain BTCUSDT: how two opinions became one position, with every number",
+        "        signals/tradingview.json and bittensor.json are the opinions, state/status/ what becomes of them,",
         "        state/journal/ its memory; edit signal_weight_config.json and see it act at once",
         f"[bold]Stop[/]    ./run {flags} down        (halt increases: ./run {flags} halt; go on: ./run {flags} resume)",
     ]

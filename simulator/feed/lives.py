@@ -52,8 +52,8 @@ class Pair:
 
 
 PAIRS = (
-    Pair("BTCUSD", 64_000.0, first_s=180.0, every_s=180.0, lean=0.022),
-    Pair("ETHUSD", 3_200.0, first_s=20.0, every_s=20.0, lean=0.05),
+    Pair("BTCUSD", 64_000.0, first_s=300.0, every_s=300.0, lean=0.022),
+    Pair("ETHUSD", 3_200.0, first_s=90.0, every_s=60.0, lean=0.05),
 )
 
 

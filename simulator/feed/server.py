@@ -175,13 +175,8 @@ async def push_order(feed: Feed, request: web.Request) -> web.Response:
     """An order of every trader that has an open position on the asset."""
     found = await asked(request)
     pair = next((pair for pair in PAIRS if pair.name == found.get("asset")), None)
-    leverage = found.get("leverage")
-    if (
-        pair is None
-        or not isinstance(leverage, int | float)
-        or not abs(leverage) <= 1
-        or len(feed.pushed) >= MAX_PUSHED
-    ):
+    leverage = number(found.get("leverage"))
+    if pair is None or leverage is None or not abs(leverage) <= 1 or len(feed.pushed) >= MAX_PUSHED:
         words = f"asset must be one of {', '.join(pair.name for pair in PAIRS)}, leverage a number of -1 to 1"
         return web.json_response({"error": words}, status=400)
     at_ms = round(time.time() * 1000)
@@ -195,6 +190,14 @@ async def push_order(feed: Feed, request: web.Request) -> web.Response:
     }
     feed.pushed.append(order)
     return web.json_response(order)
+
+
+def number(value: object) -> float | None:
+    """A number, or the text of one; None for anything else."""
+    try:
+        return float(value) if isinstance(value, int | float | str) else None
+    except ValueError:
+        return None
 
 
 async def asked(request: web.Request) -> dict[str, Any]:

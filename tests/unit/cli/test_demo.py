@@ -22,7 +22,7 @@ from cli.demo.house import (
     furnish,
     remembered,
 )
-from cli.demo.story import Seen, facts, first_fill_at, unsettled, verified_at
+from cli.demo.story import Seen, facts, first_fill_at, unreached, unsettled, verified_at
 from cli.errors import UserError
 from cli.reading import credentials_of, settings_of, webhook_url_of
 from config.home import Home
@@ -79,11 +79,13 @@ FILL = {"time": 12.5, "symbol": SYMBOL, "side": "buy", "quantity": "0.006", "pri
 
 def test_facts_travel_with_the_alert() -> None:
     ledger = books(orders=[ORDER | {"received_at": 12.4}], fills=[FILL])
-    told = list(facts(Seen(DOCUMENT, said(), ledger)))
+    traders = {"written_at": "1970-01-01T00:00:12.350Z", "signals": {"BTCUSD": {"depth": "0.04", "timestamp": "t0"}}}
+    told = list(facts(Seen(DOCUMENT, said(), ledger, traders=traders)))
     assert [fact.who for fact in told] == [
-        "tradingview-signals", "bybit-main venue", "bybit-main venue", "trade-engine", "trade-engine",
+        "tradingview-signals", "bittensor-signals", "bybit-main venue", "bybit-main venue",
+        "trade-engine", "trade-engine",
     ]  # fmt: skip
-    assert [fact.at for fact in told] == [12.3, 12.4, 12.5, STATUS_AT, STATUS_AT]
+    assert [fact.at for fact in told] == [12.3, 12.35, 12.4, 12.5, STATUS_AT, STATUS_AT]
     assert told[-1].text.endswith("CONVERGED, target 0.006, actual 0.006: it is")
     assert len({fact.key for fact in told}) == len(told)
 
@@ -115,6 +117,16 @@ def test_outcome() -> None:
         },
     }
     assert first_fill_at(Seen({}, {}, {}), 0) is None
+    other = Seen(DOCUMENT, said(), books(fills=[FILL | {"symbol": "ETHUSDT"}]))
+    assert first_fill_at(other, 0) == FILL["time"]
+    assert first_fill_at(other, 0, SYMBOL) is None
+
+
+def test_the_story_begins_once_the_second_source_is_held() -> None:
+    held = Seen({}, said(target="0.002", actual="0.002"), books("0.002"))
+    assert unreached(held, (ACCOUNT,), SYMBOL) == ""
+    assert "HELD" in unreached(Seen({}, said(state="HELD"), books()), (ACCOUNT,), SYMBOL)
+    assert "gone" in unreached(Seen({}, said(), books(), "gone"), (ACCOUNT,), SYMBOL)
 
 
 @pytest.mark.parametrize(("end", "found"), [(None, None), (9.0, None), (10.0123, 12.3)])
@@ -202,8 +214,14 @@ def test_configuration_of_the_demo_is_valid(place: Home) -> None:
     keys = {"name": "main", "equity": "10000", "api_key": "k", "api_secret": "s"}
     line = {"venue": "bybit", "base_url": "http://127.0.0.1:18052", "ws_url": "", "admin_url": "", "accounts": [keys]}
     house.ready_file.write_text(json.dumps(line) + "\n")
+    feed = {"endpoint": f"{house.feed_url}/miner-positions", "api_key": "feed-key", "assets": ["BTCUSD"]}
+    house.feed_ready_file.write_text(json.dumps(feed) + "\n")
     assert furnish(house) == (ACCOUNT,)
     assert place.credentials.stat().st_mode & 0o777 == 0o600
+    bittensor = credentials_of(place).bittensor
+    assert bittensor is not None
+    assert (bittensor.api_key.reveal(), bittensor.endpoint) == ("feed-key", feed["endpoint"])
+    assert json.loads(place.bittensor_config.read_text())["metagraph"] is False
     [account] = credentials_of(place).accounts
     assert account.account == ACCOUNT
     assert not account.trouble

@@ -27,7 +27,7 @@ from cli.pm2 import (
     read_list,
     surplus,
 )
-from cli.services import SERVICES, SIMULATOR, start_missing, stop
+from cli.services import FEED, SERVICES, SIMULATOR, start_missing, stop
 from config.home import CHECKOUT, Home
 
 
@@ -227,3 +227,8 @@ def test_ecosystem_of_a_demo_has_the_simulator(tmp_path: Path) -> None:
     assert [app["name"] for app in apps] == [SIMULATOR, *SERVICES]
     assert apps[0]["args"][1:5] == ["--seed", "7", "--port-base", "18001"]
     assert apps[0]["args"][-1] == str(tmp_path / "state" / "simulator.jsonl")
+
+    (tmp_path / "demo.json").write_text(json.dumps(note | {"feed_port": 18007}))
+    apps = ecosystem(tmp_path)
+    assert [app["name"] for app in apps] == [SIMULATOR, FEED, *SERVICES]
+    assert apps[1]["args"][1:3] == ["--port", "18007"]

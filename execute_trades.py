@@ -1,5 +1,4 @@
 """trade-engine: keeps every account at the position its signals ask for. Run it in the foreground, or under PM2.
-
 The parts are joined here (files -> SignalManager -> TradeExecutor -> adapters) and nothing is decided here."""
 
 from __future__ import annotations
@@ -77,16 +76,18 @@ def compose(home: Home, known: Credentials, emit: Emit, via: Transport | None = 
     return Engine(executor, settings, signals, transport, tuple(shared.values()))
 
 
-async def run(life: Life, home: Home, stop: asyncio.Event, keys: Credentials, once: bool, dry: bool) -> int:
+async def run(
+    life: Life, home: Home, stop: asyncio.Event, file: CredentialsFile, keys: Credentials, once: bool, dry: bool
+) -> int:
     """Until `stop` is set; with `once` one cycle, and 1 when something is still on its way after it."""
     facts = [] if dry else [FactsObserver(FactLog(home.facts, RealFileOps()))]
-    watchers = FanOut([LogObserver(), *facts], asyncio.to_thread)
-    engine = compose(home, keys, watchers, dry=dry)
+    engine = compose(home, keys, watchers := FanOut([LogObserver(), *facts], asyncio.to_thread), dry=dry)
     async with watchers.running(), contextlib.aclosing(engine):
         if once:
             return int(not all(result.settled for result in await engine.executor.execute()))
         life.ready()
-        beat = Heartbeat(home, NAME, RealFileOps(), SystemClock(), engine.executor.versions).run()
+        told = (engine.executor.versions, engine.signals.problems, file)
+        beat = Heartbeat(home, NAME, RealFileOps(), SystemClock(), *told).run()
         await engine.executor.run(stop, [watch([engine.settings, engine.signals], engine.executor.wake), beat])
     return 0
 
@@ -95,7 +96,7 @@ async def serve(life: Life, home: Home, args: argparse.Namespace) -> int:
     async with life.stopping() as stop:
         file = CredentialsFile(home)
         keys = file.load() if args.once else await file.wait(stop, life.ready)
-        return await run(life, home, stop, keys, args.once, args.dry_run) if keys else 0
+        return await run(life, home, stop, file, keys, args.once, args.dry_run) if keys else 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:

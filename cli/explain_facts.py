@@ -36,6 +36,7 @@ from core.journal import decode, read_header
 from core.memory import AccountMemory
 from core.records import instrument_from
 from core.shares import Share, shares
+from core.signal_manager import sources_of
 from core.state.projections import read_depths
 from core.targets import Moment, want
 
@@ -131,8 +132,7 @@ def home_facts(home: Home) -> HomeFacts:
             f"{shown(home)}: there is no valid configuration in {home.root}, so nothing is wanted:\n{problems}"
         )
     signals = SignalFiles(home, clock, staleness_s=files.staleness_s)
-    sources = {source for entry in settings.weights.values() for source in entry.weights} | set(settings.mappings)
-    readings = signals.readings(sources)
+    readings = signals.readings(sources_of(settings))
     found, troubles = _accounts(home, settings)
     return HomeFacts(
         home=home,

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from cli.explain_facts import AccountFacts, HomeFacts
-from core.domain import ZERO, Equity, Hold, Instrument, Scope, Symbol, SymbolState, Wanted, plain
+from core.domain import ZERO, Equity, Hold, Scope, Symbol, SymbolState, Wanted, plain
 from core.execution.context import (
     RECOVERING,
     admission_of,
@@ -122,9 +122,3 @@ def _limit(name: str, value: Decimal | None, asked: Decimal | None, rule: str) -
         "asked": None if asked is None else plain(asked),
         "rule": rule,
     }
-
-
-def smallest(instrument: Instrument) -> str:
-    """The venue's minimum in words."""
-    words = f"{plain(instrument.min_contracts)} contracts"
-    return f"{words} and {plain(instrument.min_notional)} {instrument.settle}" if instrument.min_notional else words

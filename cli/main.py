@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import sys
 from collections.abc import Sequence
 
 from cli.errors import UserError
 from cli.parser import build_parser, show_help
 from cli.places import demo_homes
-from cli.verbs import HANDED_ON
+from cli.verbs import BENCHES, HANDED_ON
 
 DONE, NOT_DONE, NOT_UNDERSTOOD, INTERRUPTED = 0, 1, 2, 130
-BENCH = re.compile(r"[a-z][a-z0-9_]*")
+ONE_PROGRAM = {"simulator": "simulator.server", "chaos": "chaos"}
+"""Verbs that are a program of their own: verb -> module."""
 
 
 def main(words: Sequence[str]) -> int:
@@ -62,11 +62,12 @@ def split_home(words: list[str]) -> tuple[str | None, list[str]]:
 
 def hand_on(verb: str, rest: list[str], home: str | None) -> int:
     """Becomes the other program; it has its own options, help and exit code."""
-    if verb == "simulator":
-        module = "simulator.server"
+    if verb in ONE_PROGRAM:
+        module = ONE_PROGRAM[verb]
     else:
-        if not rest or not BENCH.fullmatch(rest[0]):
-            raise UserError(f"Which one? {HANDED_ON[verb]}")
+        if not rest or rest[0] not in BENCHES:
+            unknown = f"There is no bench {rest[0][:40]!r}. " if rest and not rest[0].startswith("-") else ""
+            raise UserError(f"{unknown}Which one? {HANDED_ON[verb]}")
         module, rest = f"bench.{rest[0]}", rest[1:]
     if home is not None:
         os.environ["TRADE_ENGINE_HOME"] = home

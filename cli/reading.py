@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from cli.errors import UserError
@@ -55,10 +57,13 @@ def statuses(home: Home) -> dict[str, dict[str, Any]]:
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """A process's own sign of life: when (epoch seconds) and from which process number."""
+    """A process's own sign of life: when (epoch seconds), from which process number; file name -> content hash it runs
+    on, and what it wants its user to know."""
 
     at: float
     pid: int
+    versions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    problems: tuple[str, ...] = ()
 
     def fresh(self, now: float) -> bool:
         """Whether that process lives: it said so lately, and its number is still in use."""
@@ -89,8 +94,10 @@ def heartbeat_of(home: Home, process: str) -> Beat | None:
     if found is None:
         return None
     try:
-        return Beat(parse_instant(str(found["at"])), int(found["pid"]))
-    except (KeyError, TypeError, ValueError) as error:
+        versions, problems = found.get("versions", {}), found.get("problems", [])
+        shown = {str(name): str(version) for name, version in versions.items()}
+        return Beat(parse_instant(str(found["at"])), int(found["pid"]), shown, tuple(map(str, problems)))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{home.heartbeats / process}.json is not a heartbeat: {error}") from error
 
 

@@ -223,7 +223,11 @@ TESTS = (
 
 VERBS = (*PROCESSES, *VENUES, *ALERTS, *SWITCHES, *TESTS)
 
+BENCHES = ("alert", "webhook", "ingest", "idle", "reconcile", "kills")
+"""Measurements by name; each is the module of that name in bench/."""
+
 HANDED_ON = {
     "simulator": "the venue simulator: ./run simulator --seed 7 --port-base 9100",
-    "bench": "a measurement: ./run bench alert | webhook | ingest | idle | reconcile [--json]; each has its --help",
+    "chaos": "whole engines against venues that misbehave: ./run chaos --seeds 100; --replay SEED tells one again",
+    "bench": f"a measurement: ./run bench {' | '.join(BENCHES)} [--json]; each has its --help",
 }

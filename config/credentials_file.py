@@ -34,6 +34,7 @@ from core.state import RealFileOps, content_hash, loads
 __all__ = ["FILE", "BittensorCredentials", "Credentials", "CredentialsFile", "read_dotenv", "tighten", "webhook_tokens"]
 
 log = logging.getLogger("trade-engine")
+MISSING = "missing"
 SECTIONS = ("tradingview", "bittensor_sn8", "bybit", "blofin", "kucoin", "mexc", "hyperliquid", "ccxt", "accounts")
 
 
@@ -110,6 +111,11 @@ class CredentialsFile:
                     await stop.wait()
         return None
 
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """File name -> content hash (or a word) of what was loaded; '.env' only where there is one."""
+        return {name: version for name, version in self._versions.items() if version != MISSING or name == FILE}
+
     def changed(self) -> str:
         """What differs on disk from what was loaded, and what to do; '' where nothing does."""
         now = self._read_versions()
@@ -127,7 +133,7 @@ class CredentialsFile:
             try:
                 found[name] = content_hash(self._files.read(path))
             except FileNotFoundError:
-                found[name] = "missing"
+                found[name] = MISSING
             except OSError as error:
                 found[name] = f"unreadable: {error.strerror or error}"
         return MappingProxyType(found)

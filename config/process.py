@@ -28,6 +28,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from config.credentials_file import CredentialsFile
 from config.home import Home
 from core.ports import Clock, FileOps
 from core.state.files import sweep_leftovers
@@ -245,23 +246,39 @@ def _terminate_ourselves() -> None:
 
 
 class Heartbeat:
-    """`state/heartbeat/<process>.json`: that the process lives, and the versions of the files it runs on."""
+    """`state/heartbeat/<process>.json`: that the process lives, the versions of the files it runs on, its problems.
+
+    `credentials`, where the process loaded any: their versions count too, and a change since then is a problem.
+    """
 
     def __init__(
-        self, home: Home, process: str, ops: FileOps, clock: Clock, versions: Callable[[], Mapping[str, str]] = dict
+        self,
+        home: Home,
+        process: str,
+        ops: FileOps,
+        clock: Clock,
+        versions: Callable[[], Mapping[str, str]] = dict,
+        problems: Callable[[], Iterable[str]] = tuple,
+        credentials: CredentialsFile | None = None,
     ) -> None:
         self._path: Path = home.heartbeats / f"{process}.json"
         self._process = process
         self._ops = ops
         self._clock = clock
         self._versions = versions
+        self._problems = problems
+        self._credentials = credentials
         self._started_at = clock.time()
         self._troubled = False
         self._log = logging.getLogger(process)
 
     def beat(self) -> bool:
         """Writes it now; whether that worked. A trouble is logged when it begins and stops nothing."""
-        value = heartbeat(self._process, os.getpid(), self._started_at, self._clock.time(), self._versions())
+        versions, problems = dict(self._versions()), list(self._problems())
+        if self._credentials is not None:
+            versions |= self._credentials.versions
+            problems.append(self._credentials.changed())
+        value = heartbeat(self._process, os.getpid(), self._started_at, self._clock.time(), versions, problems)
         trouble = publish(self._ops, self._path, value)
         if trouble is not None and not self._troubled:
             self._log.warning("%s", trouble)

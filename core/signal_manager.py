@@ -52,7 +52,7 @@ class SignalManager:
     def load(self) -> Version:
         """Reads everything once. Returns the same version while nothing changed."""
         settings = self._settings_source.settings()
-        names = _sources_of(settings) if settings else set()
+        names = sources_of(settings) if settings else set()
         content = (
             settings,
             self._signal_source.readings(names),
@@ -81,6 +81,7 @@ class SignalManager:
         return self._confirmed.get(account, {})
 
 
-def _sources_of(settings: Settings) -> set[SourceName]:
+def sources_of(settings: Settings) -> set[SourceName]:
+    """Every source with a weight or a mapping."""
     weighted = {source for entry in settings.weights.values() for source in entry.weights}
     return weighted | set(settings.mappings)

@@ -20,6 +20,7 @@ from config.last_good import LastGood
 from config.models import EndpointKeys
 from core.errors import ConfigError
 from core.ports import Clock, FileOps
+from core.state import content_hash
 from signal_processors.tradingview_alerts import FULL_DEPTH
 from signal_processors.tradingview_document import SOURCE
 from signal_processors.tradingview_order import Dedup
@@ -63,6 +64,12 @@ class LiveFiles:
         self._toml = _Live(home.engine_config.with_suffix(".toml"), check_engine, copies)
         self.rules = Rules()
         self.refresh()
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """File name -> content hash in force, of the files that say anything here."""
+        engine = self._toml if self._engine.missing and not self._toml.missing else self._engine
+        return {live.name: live.version for live in (self._mapping, engine) if live.version}
 
     def refresh(self) -> None:
         """Looks at the files. Never raises."""
@@ -121,12 +128,18 @@ class _Live(Generic[T]):
         self.value: T | None = None
         self.missing = True
         self.problem = ""
+        self.version = ""
         self._from_copy(copies)
+
+    @property
+    def name(self) -> str:
+        return self._path.name
 
     def _from_copy(self, copies: LastGood) -> None:
         try:
             data = copies.read(self._path.name)
             self.value = None if data is None else self._read(data)
+            self.version = "" if data is None else content_hash(data)
         except ConfigError:
             self.value = None  # the copy only spares a restart from a broken edit; the file itself is looked at next
 
@@ -147,6 +160,7 @@ class _Live(Generic[T]):
             if found.data is None:
                 raise ConfigError(self._path.name, found.trouble)
             self.value = self._read(found.data)
+            self.version = found.version
         except ConfigError as error:
             self.problem = f"{error}"
             if not found.missing:

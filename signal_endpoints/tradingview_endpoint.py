@@ -84,7 +84,7 @@ def build(root: str) -> WsgiApp:
     )
     tick(webhook)
     threading.Thread(target=keep_up, args=(webhook,), name="housekeeping", daemon=True).start()
-    Heartbeat(home, PROCESS, ops, clock).start()
+    Heartbeat(home, PROCESS, ops, clock, lambda: {**webhook.live.versions, **tokens.versions}).start()
     return create_app(webhook)
 
 

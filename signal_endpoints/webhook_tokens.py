@@ -43,6 +43,8 @@ class Tokens:
         self._said: object = None
         self._ensured = False
         self.known = False
+        self.versions: Mapping[str, str] = {}
+        """File name -> content hash of the files the tokens were read from."""
 
     def matches(self, given: str) -> bool:
         """Whether `given` is a valid token; takes the same time whichever it is, or none."""
@@ -80,6 +82,7 @@ class Tokens:
         if tokens or not problems:
             self._tokens = tokens
             self.known = True
+            self.versions = {one.path.name: one.version for one in self._seen if not one.missing}
         self._say(" ".join([*notes, *problems]))
 
     def _ensure(self) -> None:

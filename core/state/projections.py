@@ -5,7 +5,7 @@ written never stops anything; it becomes a trouble, told once until it is over.
 
     account_asset_depths.json       {"schema", "at", "accounts": {ACCOUNT: {"epoch", "symbols": {SYMBOL: {…}}}}}
     state/status/<account>.json     {"schema", "account", "at", "cycle", "state", "because", "equity", "symbols": {…}}
-    state/heartbeat/<process>.json  {"schema", "process", "pid", "at", "started_at", "versions": {FILE: HASH}}
+    state/heartbeat/<process>.json  {"schema", "process", "pid", "at", "started_at", "versions": {FILE: HASH}, …}
 
 Numbers are plain text, instants ISO-8601. Inside a symbol's `sized`, the depth cache carries the journal's own record,
 whose instants are epoch seconds: it is what a lost journal is recovered from, once.
@@ -14,7 +14,7 @@ whose instants are epoch seconds: it is what a lost journal is recovered from, o
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +63,16 @@ def _put(ops: FileOps, path: Path, text: str) -> str | None:
     return None
 
 
-def heartbeat(process: str, pid: int, started_at: float, now: float, versions: Mapping[str, str]) -> dict[str, object]:
-    """The content of `state/heartbeat/<process>.json`; `versions`: file name -> content hash it runs on."""
+def heartbeat(
+    process: str,
+    pid: int,
+    started_at: float,
+    now: float,
+    versions: Mapping[str, str],
+    problems: Iterable[str] = (),
+) -> dict[str, object]:
+    """The content of `state/heartbeat/<process>.json`; `versions`: file name -> content hash it runs on; `problems`:
+    what the process wants its user to know, '' left out."""
     return {
         "schema": SCHEMA,
         "process": process,
@@ -72,6 +80,7 @@ def heartbeat(process: str, pid: int, started_at: float, now: float, versions: M
         "at": format_instant(now),
         "started_at": format_instant(started_at),
         "versions": dict(versions),
+        "problems": [problem for problem in problems if problem],
     }
 
 

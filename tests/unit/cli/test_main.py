@@ -13,7 +13,7 @@ from cli import main as front
 from cli.errors import UserError
 from cli.parser import build_parser
 from cli.places import home_named, home_of
-from cli.verbs import HANDED_ON, VERBS
+from cli.verbs import BENCHES, HANDED_ON, VERBS
 from config.home import CHECKOUT, Home
 
 
@@ -107,7 +107,17 @@ def test_other_programs_get_their_words_untouched(
     assert os.environ["TRADE_ENGINE_HOME"] == (home or "before")
 
 
-@pytest.mark.parametrize("words", [["bench"], ["bench", "--json"], ["bench", "os;rm"]])
+@pytest.mark.parametrize(
+    "words", [["bench"], ["bench", "--json"], ["bench", "os;rm"], ["bench", "nope"], ["bench", "load"]]
+)
 def test_a_bench_needs_its_name(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert front.main(words) == 1
-    assert "Which one?" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "Which one?" in said
+    assert all(name in said for name in BENCHES)
+
+
+def test_every_bench_is_named() -> None:
+    """A module that teaches `./run bench NAME` is one, and no other."""
+    found = {path.stem for path in (CHECKOUT / "bench").glob("*.py") if f"./run bench {path.stem}" in path.read_text()}
+    assert found == set(BENCHES)

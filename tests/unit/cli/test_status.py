@@ -13,7 +13,7 @@ from cli import main as front
 from cli.pm2 import App, Pm2
 from cli.status import Tail, account_lines, ago, process_words
 from config.home import Home
-from core.state import format_instant
+from core.state import content_hash, format_instant
 from tests.unit.cli.files import write_configuration, write_credentials, write_status
 
 Run = pytest.CaptureFixture[str]
@@ -99,6 +99,64 @@ def test_an_engine_in_a_terminal_is_seen(home: Home, capsys: Run) -> None:
     assert f"running in a terminal, pid {os.getpid()}" in capsys.readouterr().out
 
 
+def beat(home: Home, process: str, **more: object) -> None:
+    home.heartbeats.mkdir(exist_ok=True)
+    said = {"at": format_instant(time.time()), "pid": os.getpid()} | more
+    (home.heartbeats / f"{process}.json").write_text(json.dumps(said))
+
+
+def test_what_each_process_runs_on_is_shown(home: Home, capsys: Run) -> None:
+    write_credentials(home, "main")
+    write_configuration(home)
+    taken = content_hash(home.signal_weights.read_bytes())
+    files = {home.signal_weights.name: taken, home.engine_config.name: "0123456789", "engine_config.toml": "ab"}
+    beat(home, "trade-engine", versions=files, problems=["credentials.json changed since this process started"])
+    assert front.main(["status"]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if "trade-engine" in line]
+    [runs_on] = [line for line in lines if "runs on" in line]
+    assert f"signal_weight_config.json {taken[:8]}" in runs_on
+    assert runs_on.count("NOT as on disk") == 2
+    assert (
+        f"engine_config.json 01234567 (NOT as on disk: {content_hash(home.engine_config.read_bytes())[:8]})" in runs_on
+    )
+    assert "engine_config.toml ab (NOT as on disk: gone)" in runs_on
+    assert any("changed since this process started" in line for line in lines)
+    front.main(["status", "--json"])
+    engine = json.loads(capsys.readouterr().out)["homes"][0]["processes"]["trade-engine"]
+    assert engine["versions"][home.signal_weights.name] == {"runs_on": taken, "on_disk": taken}
+    assert engine["problems"] == ["credentials.json changed since this process started"]
+
+
+def test_a_dead_process_runs_on_nothing(home: Home, capsys: Run) -> None:
+    old = {"at": format_instant(NOW), "versions": {"engine_config.json": "ab"}, "problems": ["a bygone one"]}
+    beat(home, "trade-engine", **old)
+    front.main(["status"])
+    said = capsys.readouterr().out
+    assert "runs on" not in said
+    assert "bygone" not in said
+
+
+def test_what_is_wrong_with_the_sources_is_shown(home: Home, capsys: Run) -> None:
+    write_credentials(home, "main")
+    write_configuration(home)
+    home.document("tradingview").write_text("{")
+    home.last_good.mkdir(parents=True)
+    (home.last_good / "heard.json").write_text("{")
+    front.main(["status"])
+    said = capsys.readouterr().out
+    assert "signals/tradingview.json" in said
+    assert "heard.json" in said
+
+
+@pytest.mark.parametrize("missing", [["target", "depth", "leverage"], ["generation"]])
+def test_what_is_not_known_is_a_dash(missing: list[str]) -> None:
+    symbol = {"state": "NO_SIGNAL", "target": "1", "actual": "0", "depth": "1", "leverage": "2", "generation": 0}
+    facts = {"symbols": {"BTCUSDT": symbol | dict.fromkeys(missing)}}
+    *_, line = account_lines("bybit-main", facts, NOW)
+    assert all(f"{name} -" in line for name in missing)
+    assert "None" not in line
+
+
 @pytest.mark.parametrize(
     ("facts", "words"),
     [
@@ -115,7 +173,7 @@ def test_process_words(facts: dict[str, object], words: str) -> None:
 
 def test_account_without_a_readable_instant() -> None:
     [line] = account_lines("bybit-main", {"state": "HELD", "at": "yesterday", "because": "no equity"}, NOW)
-    assert line == "bybit-main: HELD, equity None, cycle None: no equity"
+    assert line == "bybit-main: HELD, equity -, cycle -: no equity"
 
 
 @pytest.mark.parametrize(

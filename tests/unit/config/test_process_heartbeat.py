@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from config.credentials_file import CredentialsFile
 from config.home import Home
 from config.process import Heartbeat, sweep
 from core.clock import SystemClock
-from core.state import RealFileOps, ensure_dir, parse_instant
+from core.state import RealFileOps, content_hash, ensure_dir, parse_instant
 from simulator.disk import Fault, SimulatedFileOps
 
 DEADLINE_S = 20.0
@@ -45,6 +46,25 @@ def test_heartbeat_says_who_when_and_on_what(home: Home) -> None:
     versions["signal_weight_config.json"] = "cd34"
     assert heart.beat()
     assert beat_of(home)["versions"] == versions
+
+
+def test_heartbeat_says_what_is_wrong_and_that_credentials_changed(home: Home) -> None:
+    home.credentials.write_text("{}")
+    file = CredentialsFile(home, {})
+    file.load()
+    heart = Heartbeat(
+        home, "trade-engine", RealFileOps(), SystemClock(), problems=lambda: ["one", ""], credentials=file
+    )
+    heart.beat()
+    assert beat_of(home)["problems"] == ["one"]
+    assert beat_of(home)["versions"] == {"credentials.json": content_hash(b"{}")}
+    home.dotenv.write_text("NAME=value")
+    heart.beat()
+    problems = beat_of(home)["problems"]
+    assert isinstance(problems, list)
+    assert problems[0] == "one"
+    assert ".env changed since" in problems[1]
+    assert beat_of(home)["versions"] == {"credentials.json": content_hash(b"{}")}, "it still uses what it read"
 
 
 def test_a_heartbeat_that_cannot_be_written_is_told_once(caplog: pytest.LogCaptureFixture) -> None:

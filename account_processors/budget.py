@@ -5,6 +5,10 @@ out room in several windows at once, in order of priority and fairly between acc
 the moment it was given and again from the moment its answer came (`Lease.done`): the venue counted it somewhere in
 between, so while answers take less than a window, the venue too sees no more than the limit in any of its windows.
 
+What nobody uses is anybody's, but not all of it: where several accounts share a window, each may hold at most
+`HELD_X_FREE` times what it leaves free, or its equal share, reductions apart. Otherwise the first to come would have
+the whole minute, and whoever comes later could not even look at the position it has to reduce.
+
 Everything waits on the loop's time, so it runs under virtual time unchanged.
 """
 
@@ -23,6 +27,9 @@ from core.ports import Clock
 MAX_WAITING = 2_000
 GUARD_S = 0.01
 """Longer than the published window by this much, against rounding on either side."""
+ANYBODY = ""
+HELD_X_FREE = 8
+"""One busy account leaves a ninth of a shared window to the others, two of them a seventeenth."""
 
 
 class Priority(IntEnum):
@@ -39,6 +46,7 @@ class _Use:
 
     weight: int
     at: float
+    owner: str = ""
     counted: bool = True
 
 
@@ -52,6 +60,8 @@ class Window:
     guard_s: float = GUARD_S
     published: int = field(init=False)
     _used: int = field(init=False, default=0)
+    _held: dict[str, int] = field(init=False, default_factory=dict)
+    """By every owner that ever used it: what of `_used` is its own."""
     _uses: deque[tuple[float, _Use]] = field(init=False, default_factory=deque)
     _closed_until: float = field(init=False, default=0.0)
 
@@ -64,7 +74,7 @@ class Window:
             at, use = self._uses.popleft()
             if use.at == at and use.counted:  # otherwise it was counted anew, later
                 use.counted = False
-                self._used -= use.weight
+                self._add(use.owner, -use.weight)
         return self._used
 
     def wait_s(self, now: float, weight: int) -> float:
@@ -75,25 +85,38 @@ class Window:
             return 0.0
         return max(self._uses[0][0] + self.span_s + self.guard_s - now, 0.0)
 
-    def take(self, now: float, weight: int) -> _Use:
-        use = _Use(weight, now)
+    def greedy_s(self, now: float, weight: int, owner: str) -> float:
+        """0 where `owner` may have `weight` more beside the others, else seconds after which to ask again."""
+        free = self.limit - self.used(now) - weight
+        would_hold = self._held.get(owner, 0) + weight
+        fair = self.limit / max(len(self._held), 1)
+        if len(self._held) < 2 or would_hold <= max(HELD_X_FREE * free, fair):
+            return 0.0
+        return max(self._uses[0][0] + self.span_s + self.guard_s - now, 0.0)
+
+    def take(self, now: float, weight: int, owner: str = "") -> _Use:
+        use = _Use(weight, now, owner)
         self._uses.append((now, use))
-        self._used += weight
+        self._add(owner, weight)
         return use
+
+    def _add(self, owner: str, weight: int) -> None:
+        self._used += weight
+        self._held[owner] = self._held.get(owner, 0) + weight
 
     def recount(self, use: _Use, now: float) -> None:
         """`use` counts from `now` on: its answer just came."""
         self.used(now)
         if not use.counted:
             use.counted = True
-            self._used += use.weight
+            self._add(use.owner, use.weight)
         use.at = now
         self._uses.append((now, use))
 
     def weigh(self, use: _Use, weight: int) -> None:
         """`use` turned out to have this weight."""
         if use.counted:
-            self._used += weight - use.weight
+            self._add(use.owner, weight - use.weight)
         use.weight = weight
 
     def correct(self, now: float, limit: int | None, remaining: int | None) -> None:
@@ -132,9 +155,15 @@ class _Waiting:
     priority: Priority
     tag: int
     number: int
+    owner: str = field(compare=False)
     weight: int = field(compare=False)
     windows: tuple[Window, ...] = field(compare=False)
     granted: asyncio.Future[Lease] = field(compare=False)
+
+    def waits_s(self, window: Window, now: float) -> tuple[float, float]:
+        """Seconds until `window` may have room, and until it may have room for this owner."""
+        greedy_s = 0.0 if self.priority is Priority.REDUCTION else window.greedy_s(now, self.weight, self.owner)
+        return window.wait_s(now, self.weight), greedy_s
 
 
 class Budget:
@@ -173,7 +202,8 @@ class Budget:
         except TimeoutError:
             if waiting.granted.done():
                 return waiting.granted.result()
-            wait_s = max(window.wait_s(self._clock.monotonic(), weight) for window in windows)
+            now = self._clock.monotonic()
+            wait_s = max(max(waiting.waits_s(window, now)) for window in windows)
             raise _no_room(windows[0].name, wait_s) from None
         finally:
             if not waiting.granted.done():
@@ -195,27 +225,35 @@ class Budget:
         self._owner_tags[owner] = tag
         self._number += 1
         granted: asyncio.Future[Lease] = asyncio.get_running_loop().create_future()
-        waiting = _Waiting(priority, tag, self._number, weight, windows, granted)
+        waiting = _Waiting(priority, tag, self._number, owner, weight, windows, granted)
         bisect.insort(self._queue, waiting)
         return waiting
 
     def _serve(self) -> None:
-        """Grants all that fits, in order. A window that is full for one is closed to all who come after it."""
+        """Grants all that fits, in order. A window that is full for one is closed to all who come after it; one that
+        an owner holds too much of, to that owner."""
         now = self._clock.monotonic()
-        full: set[int] = set()
+        full: set[tuple[int, str]] = set()
         left: list[_Waiting] = []
         again_s: list[float] = []
         for waiting in self._queue:
-            waits = [(id(window), window.wait_s(now, waiting.weight)) for window in waiting.windows]
-            if blocked := [(key, wait_s) for key, wait_s in waits if wait_s > 0.0]:
-                full.update(key for key, _ in blocked)
-                again_s.append(max(wait_s for _, wait_s in blocked))
+            blocked_s = 0.0
+            for window in waiting.windows:
+                full_s, greedy_s = waiting.waits_s(window, now)
+                if full_s > 0.0:
+                    full.add((id(window), ANYBODY))
+                elif greedy_s > 0.0:
+                    full.add((id(window), waiting.owner))
+                blocked_s = max(blocked_s, full_s, greedy_s)
+            keys = [(id(window), owner) for window in waiting.windows for owner in (ANYBODY, waiting.owner)]
+            if blocked_s > 0.0:
+                again_s.append(blocked_s)
                 left.append(waiting)
-            elif any(key in full for key, _ in waits):
+            elif any(key in full for key in keys):
                 left.append(waiting)
             else:
                 self._served_tag = max(self._served_tag, waiting.tag)
-                uses = tuple((window, window.take(now, waiting.weight)) for window in waiting.windows)
+                uses = tuple((window, window.take(now, waiting.weight, waiting.owner)) for window in waiting.windows)
                 waiting.granted.set_result(Lease(self, uses))
         self._queue = left
         self._schedule(min(again_s, default=None))

@@ -123,6 +123,22 @@ def test_an_account_with_a_long_queue_does_not_hold_up_another() -> None:
     assert [one.ask.owner for one in after].count("a") == 5
 
 
+@pytest.mark.parametrize(
+    ("owners", "given"),
+    [("a", 180), ("ab", 160), ("abc", 160)],  # alone: everything; beside others that ask nothing: eight ninths
+)
+def test_who_comes_first_does_not_take_the_whole_minute(owners: str, given: int) -> None:
+    """The latecomer's one read goes at once, however much the busy one asks for, and the limit still holds."""
+    known = [Ask(0.0, Priority.READ, owner, 1, 0.0) for owner in owners[1:]]
+    hog = [Ask(70.0, Priority.READ, "a", 1, 0.0) for _ in range(300)]
+    late = [Ask(71.0, Priority.READ, owner, 1, 0.0) for owner in owners[1:]]
+    urgent = [Ask(72.0, Priority.REDUCTION, "a", 1, 0.0)]
+    lets = let_go(known + hog + late + urgent, (1000, 60.0), (180, 60.0), 0.0)
+    assert sum(one.ask in hog and one.at < 72.0 for one in lets) == given
+    assert [one.at for one in lets if one.ask in late] == [71.0] * len(late)
+    assert [one.at == 72.0 for one in lets if one.ask in urgent] == [len(owners) > 1]
+
+
 def test_room_in_time_is_given_at_once() -> None:
     async def scenario(clock: VirtualClock) -> float:
         budget, window = Budget(clock), Window("w", 10, 1.0)

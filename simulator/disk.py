@@ -125,6 +125,13 @@ class SimulatedFileOps:
         self._left = None
         self._lose(self._root, torn)
 
+    def durable(self, path: Path) -> bytes:
+        """What a crash this moment would leave of a file; nothing where it would leave no such file."""
+        node: _File | _Folder | None = self._root
+        for part in self._steps(path):
+            node = node.durable.get(part) if isinstance(node, _Folder) else None
+        return node.durable if isinstance(node, _File) else b""
+
     def _lose(self, folder: _Folder, torn: bool) -> None:
         folder.settle(self._random.randint(0, len(folder.pending)) if torn else 0)
         folder.pending.clear()

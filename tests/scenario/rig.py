@@ -6,7 +6,6 @@ Only the outermost parts are stand-ins: settings and signals are given as values
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -14,8 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from account_processors import load
-from account_processors.shared import VenueShared
+from chaos.parts import SeededEntropy, accounts_of, seats_of
 from core.clock import VirtualClock, VirtualLoop, run_virtual
 from core.domain import (
     AccountId,
@@ -33,7 +31,7 @@ from core.domain import (
     SymbolWeights,
 )
 from core.events import Event, OrderSent
-from core.execution.account import COMPACT_BYTES, Account
+from core.execution.account import COMPACT_BYTES
 from core.execution.opening import Opener
 from core.journal import inline
 from core.signal_manager import SignalManager
@@ -45,17 +43,6 @@ T = TypeVar("T")
 TV = SourceName("tradingview")
 BTC, ETH = Symbol("BTCUSDT"), Symbol("ETHUSDT")
 JOURNALS = Path("/home/state/journal")
-
-
-class SeededEntropy:
-    def __init__(self, seed: int) -> None:
-        self._random = random.Random(seed)
-
-    def bytes(self, n: int) -> bytes:
-        return self._random.randbytes(n)
-
-    def uniform(self, low: float, high: float) -> float:
-        return self._random.uniform(low, high)
 
 
 class HeldLock:
@@ -190,20 +177,8 @@ class Rig:
         """A new process: nothing survives but the disk."""
         self._boots += 1
         entropy = SeededEntropy(self._seed * 1000 + self._boots)
-        shared = VenueShared(self.clock)
-        accounts = []
-        for name, account in self.ids.items():
-            processor = load(self.venue)(
-                account,
-                self.sim.credentials[self.venue][name],
-                self.sim.transport,
-                self.clock,
-                entropy,
-                self.sim.credentials[self.venue][name]["base_url"],
-                self.sim.credentials[self.venue][name]["ws_url"] if self._streams else None,
-                shared,
-            )
-            accounts.append(Account(account, processor, self.clock, entropy, self.events.append, self._compact_bytes))
+        world = (self.sim.transport, self.clock, entropy, self.events.append)
+        accounts = accounts_of(seats_of(self.sim.credentials), *world, self._compact_bytes, self._streams)
         self.lock = HeldLock()
         self.confirmed: list[tuple[AccountId, Mapping[Symbol, int]]] = []
         self.manager = _WatchedManager(self.settings, self.signals, self.confirmed)

@@ -1,0 +1,18 @@
+"""One seed, run: a function of its number, its venues and the code."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from chaos.scene import draw, venues
+from chaos.story import Outcome, Story
+from core.clock import run_virtual
+
+
+def run_seed(seed: int, among: Sequence[str] | None = None) -> Outcome:
+    """Lives through one seed on some of the venues `among` (default: all there are)."""
+    logging.getLogger("trade-engine").disabled = True
+    story = Story(draw(seed, tuple(among or venues())))
+    run_virtual(story.live(), story.house.loop)
+    return story.outcome()

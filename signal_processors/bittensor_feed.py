@@ -33,9 +33,9 @@ OVERLAP = 512
 """A boundary is looked for again so many bytes before the end of what was searched: it may arrive in two pieces."""
 
 _KEY = rb'"([!#-\[\]-~]{1,128})"\s{0,64}:\s{0,64}(?=(\{)?)'
-_BEGIN = re.compile(rb"\s*\{\s*" + _KEY)
+_BEGIN = re.compile(rb"\{\s{0,64}" + _KEY)
 _BETWEEN = re.compile(rb"\}\s{0,64},\s{0,64}" + _KEY.replace(b"(?=(\\{)?)", b"(?=\\{)"))
-_NOTHING = re.compile(rb"\s*\{\s*\}\s*")
+_NOTHING = re.compile(rb"\{\s{0,64}\}\s*")
 _SPACE = b" \t\r\n"
 
 See = Callable[[str, Mapping[str, Any]], None]
@@ -90,13 +90,14 @@ class ReplyReader:
 
     def _begin(self, *, last: bool) -> bool:
         """Looks for the first trader; False while what is there may still become one."""
+        self._buffer = self._buffer.lstrip(_SPACE)
         found = _BEGIN.match(self._buffer)
         if found is None:
-            held = bytes(self._buffer[:OVERLAP]).lstrip(_SPACE)
-            if _NOTHING.fullmatch(self._buffer) or not held:
-                self._bounded()
+            if not self._buffer or _NOTHING.fullmatch(self._buffer):
+                if self._size > MAX_RECORD_BYTES:
+                    raise BadReply("consists of blanks")
                 return False
-            if last or len(self._buffer) >= OVERLAP or held[:1] != b"{":
+            if last or len(self._buffer) >= OVERLAP or not self._buffer.startswith(b"{"):
                 raise BadReply('is not the JSON of traders, which begins like {"<hotkey>": {')
             return False
         if found[2] is None:
@@ -105,10 +106,6 @@ class ReplyReader:
             raise BadReply(f"holds no trader's record under {_shown(found[1])}, which is no answer of this feed")
         self._start(found)
         return True
-
-    def _bounded(self) -> None:
-        if len(self._buffer) > MAX_RECORD_BYTES:
-            raise BadReply("consists of blanks")
 
     def _start(self, found: re.Match[bytes]) -> None:
         """The record after `found` is the next one."""

@@ -1,4 +1,4 @@
-"""Real positions, and generated traders, replayed: the depths are those of a calculation written from the specification.
+"""Real positions, and generated traders, replayed: the depths are those of a second, independent calculation.
 
 The recording lies beside the checkout and is not part of it; without it only the generated traders are replayed.
 """
@@ -91,7 +91,7 @@ def test_many_generated_traders_over_time(seed: int) -> None:
         at_ms = NOW_MS + round(hours * 3_600_000)
         reply = json.loads(json.dumps(reply_at(lives, at_ms)))
         for parameters in ({}, {"min_trades": 30, "sharpe_exponent": 0.5}, LENIENT):
-            depths.append(check(reply, ASSETS, at_ms, **parameters)["BTCUSD"])
+            depths += [check(reply, ASSETS, at_ms, **parameters)["BTCUSD"]]
     assert len(set(depths)) > 7
 
 

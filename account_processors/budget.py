@@ -88,9 +88,10 @@ class Window:
     def greedy_s(self, now: float, weight: int, owner: str) -> float:
         """0 where `owner` may have `weight` more beside the others, else seconds after which to ask again."""
         free = self.limit - self.used(now) - weight
-        would_hold = self._held.get(owner, 0) + weight
-        fair = self.limit / max(len(self._held), 1)
-        if len(self._held) < 2 or would_hold <= max(HELD_X_FREE * free, fair):
+        held = self._held.get(owner, 0)
+        if held == 0 or len(self._held) < 2:
+            return 0.0
+        if held + weight <= max(HELD_X_FREE * free, self.limit / len(self._held)):
             return 0.0
         return max(self._uses[0][0] + self.span_s + self.guard_s - now, 0.0)
 

@@ -139,6 +139,12 @@ def test_who_comes_first_does_not_take_the_whole_minute(owners: str, given: int)
     assert [one.at == 72.0 for one in lets if one.ask in urgent] == [len(owners) > 1]
 
 
+def test_a_window_of_one_serves_everybody_in_turn() -> None:
+    asks = [Ask(at / 10, Priority.READ, owner, 1, 0.0) for at, owner in enumerate("abab")]
+    lets = let_go(asks, (1000, 1.0), (1, 1.0), 0.0)
+    assert [(one.ask.owner, round(one.at, 1)) for one in lets] == [("a", 0.0), ("b", 1.0), ("a", 2.0), ("b", 3.0)]
+
+
 def test_room_in_time_is_given_at_once() -> None:
     async def scenario(clock: VirtualClock) -> float:
         budget, window = Budget(clock), Window("w", 10, 1.0)

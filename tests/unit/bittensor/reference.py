@@ -41,7 +41,7 @@ def positions_as_of(miner: dict[str, Any], assets: list[str], as_of_ms: int) -> 
 def newest_ms(positions: list[dict[str, Any]]) -> int:
     stamps = [order["processed_ms"] for position in positions for order in position["orders"]]
     stamps += [position["close_ms"] for position in positions if position["closed"]]
-    return max(stamps)
+    return int(max(stamps))
 
 
 def drawdown(positions: list[dict[str, Any]]) -> float:
@@ -59,7 +59,8 @@ def drawdown(positions: list[dict[str, Any]]) -> float:
 def sharpe(rs: list[float]) -> float:
     if len(rs) < 2 or len(set(rs)) == 1:
         return 0.0
-    return statistics.fmean(rs) / statistics.pstdev(rs)
+    mean, deviation = statistics.fmean(rs), statistics.pstdev(rs)
+    return float(mean / deviation)
 
 
 def consistency(positions: list[dict[str, Any]]) -> float:
@@ -86,7 +87,7 @@ def kept(miner: dict[str, Any], positions: list[dict[str, Any]], p: dict[str, fl
         return False
     if math.prod(1 + position["r"] for position in positions) - 1 <= p["min_total_return"]:
         return False
-    return drawdown(positions) >= p["max_drawdown_threshold"]
+    return bool(drawdown(positions) >= p["max_drawdown_threshold"])
 
 
 def pct(x: float, everybody: list[float]) -> float:

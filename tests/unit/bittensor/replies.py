@@ -58,7 +58,7 @@ def position(
         "current_return": result,
         "return_at_close": result if closed else None,
         "position_type": "FLAT" if closed else "LONG",
-        "position_uuid": f"p-{asset}-{open_ms}-{result}-{closed}",
+        "position_uuid": f"p-{asset}-{open_ms}-{result}-{closed}-{sum(leverages)}",
     }
 
 

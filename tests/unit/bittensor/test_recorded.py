@@ -46,7 +46,7 @@ def moments(reply: dict[str, Any]) -> list[int]:
 
 
 def keys(**parameters: float) -> BittensorKeys:
-    return BittensorKeys(**{name: Decimal(str(value)) for name, value in parameters.items()})
+    return BittensorKeys.model_validate({name: Decimal(str(value)) for name, value in parameters.items()})
 
 
 def check(reply: dict[str, Any], assets: tuple[str, ...], as_of_ms: int, **parameters: float) -> dict[str, Decimal]:

@@ -17,7 +17,7 @@ from rich.markup import escape
 
 from cli.alert import send_alert
 from cli.demo.house import DemoHouse, build, claimed, free_place, furnish, remembered
-from cli.demo.story import Seen, first_fill_at, look, number, unreached, unsettled, verified_at
+from cli.demo.story import Seen, first_fill_at, generations, look, number, unreached, unsettled, verified_at
 from cli.demo.view import Teller, follow, show_answer, show_next, title, watch
 from cli.errors import UserError
 from cli.places import demo_homes
@@ -217,8 +217,9 @@ def first_alert(house: DemoHouse, accounts: tuple[str, ...], console: Console, e
     show_answer(teller, house, status, answer)
     if status != 200:
         return sent_at, f"the webhook answered {status}: {answer}"
-    last = watch(house, teller, lambda now: not unsettled(now, accounts, SYMBOL), end - time.monotonic())
-    return sent_at, unsettled(last, accounts, SYMBOL)
+    before = generations(seen, accounts, SYMBOL)
+    last = watch(house, teller, lambda now: not unsettled(now, accounts, SYMBOL, before), end - time.monotonic())
+    return sent_at, unsettled(last, accounts, SYMBOL, before)
 
 
 def wait_known(house: DemoHouse, accounts: tuple[str, ...], end: float) -> None:

@@ -117,13 +117,25 @@ def reason(facts: Mapping[str, Any]) -> str:
     return f": {facts['because']}" if facts.get("because") else ""
 
 
-def unsettled(seen: Seen, accounts: tuple[str, ...], symbol: str) -> str:
-    """Why the alert has not become a verified position everywhere; '' when it has. The ledger decides."""
+def unsettled(seen: Seen, accounts: tuple[str, ...], symbol: str, before: Mapping[str, int] | None = None) -> str:
+    """Why the alert has not become a verified position everywhere; '' when it has. The ledger decides.
+
+    `before`: account -> the generation it was at when the alert was sent; only a later one is the alert's.
+    """
     if seen.problem:
         return seen.problem
     if symbol not in seen.document.get("signals", {}):
         return f"signals/{SOURCE}.json has no opinion on {symbol} yet"
+    now = generations(seen, accounts, symbol)
+    for account, generation in (before or {}).items():
+        if now.get(account, 0) <= generation:
+            return f"{account}: the engine has not sized {symbol} anew yet"
     return unreached(seen, accounts, symbol)
+
+
+def generations(seen: Seen, accounts: tuple[str, ...], symbol: str) -> dict[str, int]:
+    """How often the engine has sized the symbol on each account."""
+    return {account: int(seen.symbol(account, symbol).get("generation") or 0) for account in accounts}
 
 
 def unreached(seen: Seen, accounts: tuple[str, ...], symbol: str) -> str:

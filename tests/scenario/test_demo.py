@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from account_processors import REGISTRY
 from tests.scenario.front_door import FrontDoor, needs_pm2, wait_until
 
 pytestmark = [pytest.mark.timeout(180), needs_pm2]
@@ -39,11 +40,13 @@ def test_once(demo: FrontDoor, port: int) -> None:
     assert found["converged"] is True
     assert found["reason"] is None
     assert found["home"] == str(demo.home)
-    account = found["accounts"]["bybit-main"]
-    symbol = account["symbols"]["BTCUSDT"]
-    assert symbol["state"] == "CONVERGED"
-    assert symbol["target"] == symbol["actual"] != "0"
-    assert 0 < found["alert_to_fill_ms"] <= account["alert_to_verified_ms"]
+    assert found["accounts"].keys() == {f"{venue}-main" for venue in REGISTRY} | {"bybit-second"}
+    for name, account in found["accounts"].items():
+        symbol = account["symbols"]["BTCUSDT"]
+        assert symbol["state"] == "CONVERGED", name
+        assert symbol["target"] == symbol["actual"] != "0"
+        assert "tradingview" in symbol["because"]
+        assert 0 < found["alert_to_fill_ms"] <= account["alert_to_verified_ms"], name
 
 
 def test_a_life_with_the_verbs(demo: FrontDoor, port: int) -> None:

@@ -22,7 +22,7 @@ from cli.demo.house import (
     furnish,
     remembered,
 )
-from cli.demo.story import Seen, facts, first_fill_at, unreached, unsettled, verified_at
+from cli.demo.story import Seen, facts, first_fill_at, generations, unreached, unsettled, verified_at
 from cli.errors import UserError
 from cli.reading import credentials_of, settings_of, webhook_url_of
 from config.home import Home
@@ -71,6 +71,13 @@ def test_converged_is_what_the_ledger_confirms(seen: Seen, reason: str) -> None:
 
 def test_every_account_must_converge() -> None:
     assert "bybit-second" in unsettled(Seen(DOCUMENT, said(), books()), (ACCOUNT, "bybit-second"), SYMBOL)
+
+
+def test_a_position_from_before_the_alert_is_not_the_alerts() -> None:
+    seen = Seen(DOCUMENT, said(generation=3), books())
+    assert not unsettled(seen, (ACCOUNT,), SYMBOL, {ACCOUNT: 2})
+    assert "not sized" in unsettled(seen, (ACCOUNT,), SYMBOL, {ACCOUNT: 3})
+    assert generations(Seen({}, {}, {}), (ACCOUNT,), SYMBOL) == {ACCOUNT: 0}
 
 
 ORDER = {"client_id": "0123456789", "symbol": SYMBOL, "side": "buy", "quantity": "0.006", "reduce_only": False}

@@ -97,17 +97,18 @@ class HomeFacts:
         """What the engine's own decision makes of these files; None: the account is not configured for the symbol."""
         if account.settings is None:
             return None
-        before, moment = before_of(account.memory.of(symbol)), self._moment(account.settings)
+        before, moment = before_of(account.memory.of(symbol)), self._moment(account)
         return want(symbol, self.settings, account.settings, self.readings, before, moment)
 
     def shares(self, account: AccountFacts, symbol: Symbol) -> tuple[Share, ...]:
         if account.settings is None:
             return ()
-        before, moment = before_of(account.memory.of(symbol)), self._moment(account.settings)
+        before, moment = before_of(account.memory.of(symbol)), self._moment(account)
         return shares(symbol, self.settings, account.settings, self.readings, before, moment)
 
-    def _moment(self, settings: AccountSettings) -> Moment:
-        return Moment(self.now, downward_only(settings, self.halt))
+    def _moment(self, account: AccountFacts) -> Moment:
+        assert account.settings is not None
+        return Moment(self.now, downward_only(account.settings, self.halt, account.memory.watch))
 
     def symbols(self, account: AccountFacts) -> set[Symbol]:
         """Every symbol the account is configured for, remembers, or was last seen holding."""

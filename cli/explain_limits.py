@@ -8,15 +8,10 @@ from typing import Any
 
 from cli.explain_facts import AccountFacts, HomeFacts
 from core.domain import ZERO, Equity, Hold, Scope, Symbol, SymbolState, Wanted, plain
-from core.execution.context import (
-    RECOVERING,
-    admission_of,
-    candidates_of,
-    halt_holds,
-    mode_holds,
-    remembered_holds,
-)
+from core.execution.admission import Worth, admission_of, candidates_of
+from core.execution.context import RECOVERING, halt_holds, mode_holds, remembered_holds
 from core.execution.market import asked_x
+from core.execution.tripping import trip_holds
 from core.limits import Exposure, changed_instrument, exposure_holds, notional_limits
 from core.memory import SymbolMemory
 
@@ -30,10 +25,12 @@ def holds_of(facts: HomeFacts, account: AccountFacts, symbol: Symbol, wanted: Wa
     if account.memory.recovering:
         found.append(Hold(Scope.ALL, SymbolState.BLOCKED, RECOVERING))
     found += halt_holds(facts.halt)
+    found += trip_holds(account.account, account.memory.watch)
     admission = {}
     if account.settings is not None:
         wants = {s: facts.wanted(account, s) for s in facts.symbols(account)}
-        admission = dict(admission_of(account.memory, wants, account.settings.policy))
+        worth = Worth(last_equity(account, symbol), account.instruments)
+        admission = dict(admission_of(account.memory, wants, facts.settings, account.settings, worth))
     found += remembered_holds(memory, wanted, admission, facts.now)
     instrument = account.instruments.get(symbol)
     changed = changed_instrument(memory.fingerprint, instrument) if instrument else None
@@ -79,7 +76,7 @@ def _others(account: AccountFacts, symbol: Symbol) -> Iterator[Decimal]:
     for other, memory in account.memory.symbols.items():
         instrument = account.instruments.get(other)
         if other != symbol and instrument is not None and memory.mark is not None:
-            yield instrument.notional(max(abs(memory.stored), abs(memory.baseline or ZERO)), memory.mark)
+            yield instrument.notional(memory.baseline or ZERO, memory.mark)
 
 
 def limits_of(facts: HomeFacts, account: AccountFacts, symbol: Symbol) -> list[Json]:
@@ -111,7 +108,7 @@ def limits_of(facts: HomeFacts, account: AccountFacts, symbol: Symbol) -> list[J
 def _margin(facts: HomeFacts, account: AccountFacts) -> Decimal:
     """What counts against max_total_margin: positions, unresolved orders, and increases that are due."""
     wants = {symbol: facts.wanted(account, symbol) for symbol in facts.symbols(account)}
-    counted = [one.margin for one in candidates_of(account.memory, wants) if one.held or one.increases]
+    counted = [one.margin for one in candidates_of(account.memory, wants, Worth()) if one.held or one.increases]
     return sum(counted, ZERO)
 
 

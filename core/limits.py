@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from core.domain import (
@@ -29,6 +29,8 @@ SIZING_REMEMBERED_S = 600.0
 MAX_CLOCK_OFFSET_S = 0.5
 MAX_PRICE_AGE_S = 10.0
 MAX_EQUITY_AGE_S = 30.0
+STALE_EQUITY_S = 60.0
+"""An equity this old is no equity: the account could have lost anything since."""
 
 
 def blocked(because: str, until: float | None = None) -> Hold:
@@ -50,22 +52,72 @@ class Candidate:
     held: bool
     """It has a position or an unresolved order: counted whether it increases or not."""
     increases: bool
+    notional: Decimal | None = ZERO
+    """The largest of what it holds, is to hold and would be sized to; None: not known."""
 
 
-def admit(candidates: Iterable[Candidate], max_total_margin: Decimal) -> Mapping[Symbol, Hold]:
-    """Holds for the increases that do not fit; held symbols first, then by name; the walk goes on after a refusal."""
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What increases of one account share. `max_gross_exposure` in settlement currency; None: off, or not known yet."""
+
+    max_total_margin: Decimal
+    max_gross_exposure: Decimal | None = None
+    max_positions: int | None = None
+    others_notional: Decimal = ZERO
+    others_open: int = 0
+    """Positions on symbols that are not candidates: not ours, but the account's."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """What is used of the room."""
+
+    margin: Decimal
+    notional: Decimal
+    positions: int
+
+    def with_(self, candidate: Candidate) -> _Taken:
+        if candidate.held:
+            return self  # counted from the start
+        notional = self.notional + (candidate.notional or ZERO)
+        return _Taken(self.margin + candidate.margin, notional, self.positions + 1)
+
+    def refusal(self, room: Room) -> str | None:
+        """The first limit this is beyond, with the sum; None: it fits."""
+        if self.margin > room.max_total_margin:
+            limit = plain(room.max_total_margin)
+            return f"margin would be {plain(self.margin)} of equity, more than max_total_margin {limit}"
+        if room.max_gross_exposure is not None and self.notional > room.max_gross_exposure:
+            return f"gross exposure would be {self.notional:.2f}, over max_gross_exposure {room.max_gross_exposure:.2f}"
+        if room.max_positions is not None and self.positions > room.max_positions:
+            return f"{self.positions} positions would be open, max_positions is {room.max_positions}"
+        return None
+
+
+def admit(candidates: Iterable[Candidate], room: Room) -> Mapping[Symbol, Hold]:
+    """Holds for the increases that do not fit; held symbols first, then by name; the walk goes on after a refusal.
+
+    Growing a position opens none, so that `max_positions` never stands against it.
+    """
     ordered = sorted(candidates, key=lambda c: (not c.held, c.symbol))
-    total = sum((c.margin for c in ordered if c.held), ZERO)
+    held_ones = [c for c in ordered if c.held]
+    taken = _Taken(
+        sum((c.margin for c in held_ones), ZERO),
+        sum((c.notional or ZERO for c in held_ones), room.others_notional),
+        len(held_ones) + room.others_open,
+    )
     holds: dict[Symbol, Hold] = {}
     for candidate in ordered:
         if not candidate.increases:
             continue
-        asked = total if candidate.held else total + candidate.margin
-        if asked > max_total_margin:
-            text = f"margin would be {plain(asked)} of equity, more than max_total_margin {plain(max_total_margin)}"
-            holds[candidate.symbol] = blocked(text)
+        asked = taken.with_(candidate)
+        refusal = asked.refusal(replace(room, max_positions=None) if candidate.held else room)
+        if room.max_gross_exposure is not None and candidate.notional is None:
+            holds[candidate.symbol] = held("what it would be worth is not known yet; nothing increases until it is")
+        elif refusal is not None:
+            holds[candidate.symbol] = blocked(refusal)
         else:
-            total = asked
+            taken = asked
     return holds
 
 
@@ -95,7 +147,7 @@ class Exposure:
 
     increase_notional: Decimal
     gross_notional: Decimal
-    """Of all present positions, this symbol included."""
+    """Of all present positions, this symbol included. What others are to hold is the admission pass's to count."""
     open_positions: int
     opens_new: bool
     increase_orders_last_minute: int
@@ -141,6 +193,24 @@ def exposure_holds(
         text = f"{exposure.increase_orders_last_minute} increases in the last minute (max_increase_orders_per_minute)"
         holds.append(held(text))
     return tuple(holds)
+
+
+def leverage_hold(leverage: Decimal, policy: Policy) -> Hold | None:
+    """A stored size whose leverage is over a cap that was lowered since is not increased at it."""
+    if leverage <= policy.max_leverage:
+        return None
+    text = f"it was sized at leverage {plain(leverage)}, over max_leverage {plain(policy.max_leverage)}"
+    return blocked(f"{text}; the next signal or `./run resync` sizes it anew")
+
+
+def equity_hold(equity: Equity | None, now: float) -> Hold | None:
+    """Losses are counted from equity: while nobody knows it, nothing increases."""
+    if equity is None:
+        return held("equity is unknown; nothing increases until it is read")
+    age_s = now - equity.at
+    if age_s <= STALE_EQUITY_S:
+        return None
+    return held(f"equity was last read {age_s:.0f} s ago; nothing increases until it is read again")
 
 
 def clock_hold(offset_s: float | None) -> Hold | None:

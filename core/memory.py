@@ -20,6 +20,7 @@ kinds are refused, because a decision taken without a record that a newer versio
     ACCEPTED_INSTRUMENT  changed contract size or lot accepted by the user
     LOST            the journal before this one is gone: orders of it may still land, so nothing is sent
     RECOVERED       none can land any more, and what was as last projected was taken up
+    DAY, TRIPPED, LIFTED  what stops the account by itself: `core.trips`
     SNAPSHOT        the whole memory of one symbol, written by compaction
 """
 
@@ -46,6 +47,7 @@ from core.records import (
     taken_from,
     taken_record,
 )
+from core.trips import Watch
 
 RECENT_IDS_KEPT = 64
 
@@ -106,6 +108,8 @@ class AccountMemory:
     """`verb/symbol-or-*` -> n."""
     recovering: bool = False
     """An earlier journal was lost, and the wait for its last orders has not ended."""
+    watch: Watch = field(default_factory=Watch)
+    """What the account's trips stand on."""
 
     def of(self, symbol: Symbol) -> SymbolMemory:
         return self.symbols.get(symbol) or SymbolMemory(symbol)
@@ -132,6 +136,11 @@ def fold(records: Iterable[Record]) -> AccountMemory:
 
 def _apply(account: AccountMemory, record: Record) -> AccountMemory:
     kind = record["kind"]
+    watch = account.watch.apply(record)
+    if watch is not account.watch:
+        account = replace(account, watch=watch)
+    if kind in ("DAY", "TRIPPED", "LIFTED"):
+        return account
     if kind == "COUNTERS":
         return replace(account, next_intent=int(record["next_intent"]), commands=dict(record["commands"]))
     if kind == "COMMAND":
@@ -320,7 +329,13 @@ _FOLDS: Mapping[str, Callable[[SymbolMemory, Record], SymbolMemory]] = {
 
 def snapshot_records(account: AccountMemory, at: float) -> list[dict[str, Any]]:
     """Records that fold to exactly `account`: what compaction leaves behind."""
-    counters = {"kind": "COUNTERS", "at": at, "next_intent": account.next_intent, "commands": dict(account.commands)}
+    counters = {
+        "kind": "COUNTERS",
+        "at": at,
+        "next_intent": account.next_intent,
+        "commands": dict(account.commands),
+        "watch": account.watch.record(),
+    }
     recovering = [{"kind": "LOST", "at": at}] if account.recovering else []
     return [counters, *recovering] + [_snapshot_record(memory, at) for memory in account.symbols.values()]
 

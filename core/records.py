@@ -46,6 +46,8 @@ class Intent:
     valid_until: float
     state: IntentState = IntentState.PREPARED
     order_id: str = ""
+    notional: Decimal | None = None
+    """Settlement currency an increase moves at its limit price; None for reductions."""
 
 
 def optional_text(value: Decimal | None) -> str | None:
@@ -162,6 +164,7 @@ def intent_record(intent: Intent, nonce: int = 0, fields: Mapping[str, str] | No
         "valid_until": intent.valid_until,
         "state": intent.state.value,
         "order_id": intent.order_id,
+        "notional": optional_text(intent.notional),
     }
 
 
@@ -188,4 +191,5 @@ def intent_from(record: Record) -> Intent:
         valid_until=float(record["valid_until"]),
         state=IntentState(record["state"]),
         order_id=str(record["order_id"]),
+        notional=decimal_or_none(record.get("notional")),
     )

@@ -14,19 +14,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.domain import AccountId, AccountMode, Policy, Symbol, SymbolState
-from core.errors import Denied, Unavailable
-from core.events import CycleDone, EquityRead, SymbolSettled
-from core.execution import commands, preflight
+from core.errors import Denied
+from core.events import CycleDone, SymbolSettled
+from core.execution import commands, preflight, tripping
 from core.execution.account import Account, SymbolOutcome
+from core.execution.admission import admission
 from core.execution.context import (
     CycleContext,
     account_holds,
-    admission_of,
     market_due,
     settings_of,
     symbols_of,
     wanted_by,
 )
+from core.execution.equity import refresh_equity
 from core.execution.opening import Opener, recover
 from core.execution.pacing import Pace, delay_s
 from core.execution.projecting import Projector, Publisher
@@ -37,13 +38,13 @@ from core.execution.symbol import SETTLED, SymbolCycle
 from core.ports import Clock
 from core.signal_manager import SignalManager, Version
 from core.supervisor import isolated
+from core.trips import Watch
 
 MAX_CONCURRENT_SYMBOL_REQUESTS = 10
 """Symbols of one account worked on at once."""
 STREAMED_INTERVAL_S = 30.0
 READ_BUDGET_SHARE = 0.3
 READS_PER_CYCLE = 3.0
-EQUITY_EVERY_S = 30.0
 AFTER_FAULT_S = 5.0
 READ_TRIES = 3
 """Cycles in a row, a second apart, in which the positions may be unreadable before the account is BLOCKED."""
@@ -110,6 +111,7 @@ class TradeExecutor:
         started_s = self._clock.monotonic()
         account.cycle += 1
         orders_before = account.orders_sent
+        watched = account.memory.watch
         version = self.weight_config
         outcomes: dict[Symbol, SymbolOutcome] = {}
         if await self._ready(account, version):
@@ -117,6 +119,7 @@ class TradeExecutor:
         elif account.journal is not None:
             outcomes = self._standing_still(account)
         account.outcomes = outcomes
+        await self._watch(account, version, watched)
         confirmed = {s: o.generation for s, o in outcomes.items() if o.confirms and not account.dry}
         for symbol, generation in confirmed.items():
             if account.memory.of(symbol).confirmed_generation < generation:
@@ -149,9 +152,19 @@ class TradeExecutor:
         await recover(account)
         if not account.dry:
             commands.apply_commands(account, version.desired, symbols_of(account, version.settings))
-            if mode is not AccountMode.DISABLED:
+            if mine is not None and mode is not AccountMode.DISABLED:
+                tripping.look(account, mine.policy)
                 commands.apply_flatten(account, version.halt)
         return True
+
+    async def _watch(self, account: Account, version: Version, before: Watch) -> None:
+        """Looks at the trips with what this cycle read; a trip is durable before anything else happens."""
+        mine = settings_of(account, version)
+        if mine is not None and mine.mode is not AccountMode.DISABLED:
+            tripping.look(account, mine.policy)
+        after = account.memory.watch
+        if (after.day, after.trips) != (before.day, before.trips):
+            await account.durable()
 
     async def _reconcile(self, account: Account, version: Version) -> dict[Symbol, SymbolOutcome]:
         """All symbols of one account, under its semaphore, those first for which something is due."""
@@ -162,12 +175,15 @@ class TradeExecutor:
         mine = settings_of(account, version)
         due = [symbol for symbol in symbols if market_due(account, symbol, wants[symbol])]
         stream = self._streams.get(account.id)
+        facts = CycleFacts(account.processor, symbols, due, stream.equity() if stream else None)
+        if due and account.equity is None and mine is not None and mine.policy.max_gross_exposure is not None:
+            await refresh_equity(account, facts, mine.policy)  # what new sizes will be worth
         context = CycleContext(
             account=account,
             newest=lambda: self.weight_config,
             halt=self.signal_manager.halt,
-            facts=CycleFacts(account.processor, symbols, due, stream.equity() if stream else None),
-            admission=admission_of(account.memory, wants, mine.policy if mine else Policy()),
+            facts=facts,
+            admission=admission(account, version, wants),
             stream=stream,
         )
         semaphore = asyncio.Semaphore(MAX_CONCURRENT_SYMBOL_REQUESTS)
@@ -178,7 +194,9 @@ class TradeExecutor:
 
         account.read_failed = None
         ordered = sorted(symbols, key=lambda symbol: (symbol not in due, symbol))
-        done = await asyncio.gather(*(bounded(symbol) for symbol in ordered), self._refresh_equity(context))
+        policy = mine.policy if mine else Policy()
+        equity = refresh_equity(account, facts, policy)
+        done = await asyncio.gather(*(bounded(symbol) for symbol in ordered), equity)
         self._count_failed_reads(account)
         return {outcome.symbol: outcome for outcome in done if outcome is not None} | _unconfigured(account, symbols)
 
@@ -206,33 +224,6 @@ class TradeExecutor:
             view.state, view.because = outcome.state, outcome.because
             account.tell(SymbolSettled, symbol=symbol, state=outcome.state, because=outcome.because)
         return outcome
-
-    async def _refresh_equity(self, context: CycleContext) -> None:
-        """Keeps the equity people see fresh while nothing needs sizing, and knows the contracts they see it in."""
-        account = context.account
-        if not account.listed:
-            await self._learn_contracts(context)
-        if account.equity is not None and self._clock.time() - account.equity.at < EQUITY_EVERY_S:
-            return
-        try:
-            account.equity = await context.facts.equity()
-        except Denied as error:
-            account.block(str(error), preflight.REPEAT_S)
-            return
-        except Unavailable as error:
-            account.trouble(None, f"the equity could not be read ({error}); nothing new is sized until it is")
-            return
-        account.tell(EquityRead, value=account.equity.value, currency=account.equity.currency)
-
-    async def _learn_contracts(self, context: CycleContext) -> None:
-        """What a contract is worth, so that sizes can be shown in base units also while nothing needs sizing."""
-        account = context.account
-        try:
-            account.listed = await context.facts.instruments()
-        except Denied as error:
-            account.block(str(error), preflight.REPEAT_S)
-        except Unavailable as error:
-            account.trouble(None, f"the contracts could not be read ({error}); sizes are shown in contracts until then")
 
     def _standing_still(self, account: Account) -> dict[Symbol, SymbolOutcome]:
         """The symbols of an account that can do nothing now: what is stored, and why nothing happens."""
@@ -268,12 +259,17 @@ class TradeExecutor:
             dues.append(now + LOOKUP_EVERY_S)
         if account.recover_after is not None:
             dues.append(account.recover_after)
+        if account.kill_seen_at is not None and not account.memory.watch.flattens:
+            dues.append(now + tripping.KILL_READS_APART_S)
+        flattens = account.memory.watch.flattens and commands.closes(account)
+        if flattens:
+            dues.append(now)
         if account.blocked is not None:
             until = account.blocked.until
             dues.append(until if until is not None else account.preflight_due)
         due = min([now + interval_s, *dues])
         settled = account.blocked is None and account.recover_after is None and not account.memory.intents
-        settled = settled and all(_rests(outcome) for outcome in outcomes.values())
+        settled = settled and not flattens and all(_rests(outcome) for outcome in outcomes.values())
         return AccountResult(account.id, outcomes, settled, max(due, now + budget_s))
 
     # --- running ------------------------------------------------------------------------------------------------------
@@ -315,9 +311,11 @@ class TradeExecutor:
         while not stop.is_set():
             stopped = asyncio.ensure_future(stop.wait())
             woken = asyncio.ensure_future(self._wake.wait())
-            await asyncio.wait({stopped, woken}, timeout=poll_s, return_when=asyncio.FIRST_COMPLETED)
-            stopped.cancel()
-            woken.cancel()
+            try:
+                await asyncio.wait({stopped, woken}, timeout=poll_s, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                stopped.cancel()
+                woken.cancel()
             self._wake.clear()
             before = self.weight_config.number
             if self._load_weight_config().number != before:

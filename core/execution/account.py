@@ -15,6 +15,7 @@ from core.domain import (
     Hold,
     Instrument,
     Leverage,
+    Policy,
     Position,
     Positions,
     Preflight,
@@ -150,8 +151,10 @@ class Account:
         self.streamed = False  # a private stream is up
         self.stopping = False  # the process is about to end: nothing new is sent
         self.margin_hold: Hold | None = None
-        self.breached: str | None = None
-        """The invariant that a send would have broken; nothing increases until `./run resume`."""
+        self.limits: Policy | None = None  # of the newest cycle, for what looks at trips between cycles
+        self.kill_seen_at: float | None = None  # of the first equity read in a row below `kill_loss_pct`
+        self.closeout = ""
+        """Why closing everything counts as failed; empty: it does not."""
         self.preflight: Preflight | None = None
         self.preflight_due = 0.0
         self.recover_after: float | None = None
@@ -170,8 +173,6 @@ class Account:
         self.details: dict[Symbol, tuple[Leverage, float]] = {}
         self.pacing = Pacing()
         self.views: dict[Symbol, SymbolView] = {}
-        self.increases: deque[float] = deque()
-        """Instants of the increases sent within the last minute."""
         self.outcomes: dict[Symbol, SymbolOutcome] = {}
         self.adopting: set[Symbol] = set()
         self.skip_commands = False  # the journal is new: commands asked before it are noted, not acted on
@@ -254,13 +255,6 @@ class Account:
             await self.journal.compact(records, {"intent": self.memory.next_intent})
         except (OSError, StateError) as error:
             self.trouble(None, f"the journal could not be compacted ({error}); it goes on growing")
-
-    def increases_last_minute(self) -> int:
-        """Increases sent within the last minute; older ones are forgotten."""
-        horizon = self.clock.time() - 60.0
-        while self.increases and self.increases[0] <= horizon:
-            self.increases.popleft()
-        return len(self.increases)
 
     def is_open(self, intent: Intent) -> bool:
         """Whether an intent is still unresolved: a push may have settled it while an answer was waited for."""

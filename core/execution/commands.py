@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from core.domain import ZERO, Halt, Position, Sized, Symbol, TakenMode, Wanted, plain
+from core.execution import tripping
 from core.execution.account import Account
+from core.memory import SymbolMemory
 from core.records import sized_record
 
 Asked = Mapping[str, Mapping[str, Mapping[str, int]]]
 CLOSED_BY_FLATTEN = "closed by FLATTEN"
+CLOSED_BY_TRIP = "closed by kill_loss_pct"
 
 
 def apply_commands(account: Account, desired: Asked, configured: set[Symbol]) -> None:
@@ -53,7 +56,7 @@ def _accept_instrument(account: Account, symbols: list[Symbol]) -> None:
 
 def _resume(account: Account, symbols: list[Symbol]) -> None:
     """Lifts what the account stopped itself for."""
-    account.breached = None
+    tripping.lift(account)
 
 
 def _resync(account: Account, symbols: list[Symbol]) -> None:
@@ -71,13 +74,24 @@ _ACTIONS = {
 
 
 def apply_flatten(account: Account, halt: Halt) -> None:
-    """While FLATTEN stands: everything taken is 0 and every stored size flat, written before the first close."""
-    if not halt.flattens:
+    """While FLATTEN or a trip that flattens stands: everything taken is 0 and every stored size flat, written before
+    the first close."""
+    if not halt.flattens and not account.memory.watch.flattens:
         return
+    because = CLOSED_BY_FLATTEN if halt.flattens else CLOSED_BY_TRIP
     for symbol, memory in account.memory.symbols.items():
-        open_still = any(taken.mode is not TakenMode.CLOSED for taken in memory.taken.values())
-        if memory.sized is not None and (open_still or memory.stored != 0):
-            account.record("CLOSED_BY_USER", symbol=symbol, because=CLOSED_BY_FLATTEN)
+        if _closes(memory):
+            account.record("CLOSED_BY_USER", symbol=symbol, because=because)
+
+
+def closes(account: Account) -> bool:
+    """Whether a flatten still has something to write down."""
+    return any(_closes(memory) for memory in account.memory.symbols.values())
+
+
+def _closes(memory: SymbolMemory) -> bool:
+    open_still = any(taken.mode is not TakenMode.CLOSED for taken in memory.taken.values())
+    return memory.sized is not None and (open_still or memory.stored != 0)
 
 
 def adopt(account: Account, position: Position, wanted: Wanted | None, because: str) -> None:

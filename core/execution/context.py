@@ -6,12 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from core.domain import (
-    ZERO,
     AccountMode,
     AccountSettings,
     Halt,
     Hold,
-    Policy,
     Scope,
     Settings,
     Symbol,
@@ -22,11 +20,13 @@ from core.domain import (
 from core.execution.account import Account
 from core.execution.reads import CycleFacts
 from core.execution.streaming import AccountStream
-from core.limits import Candidate, admit, blocked, clock_hold, expiry_hold, held
-from core.memory import AccountMemory, SymbolMemory
+from core.execution.tripping import trip_holds
+from core.limits import clock_hold, expiry_hold, held
+from core.memory import SymbolMemory
 from core.signal_manager import Version
 from core.sizing import needs_size
 from core.targets import Before, Moment, want
+from core.trips import Watch
 
 REMOVED = (
     "{symbol} is no longer in signal_weight_config.json (or in this account's symbol list); the position is held as it "
@@ -54,12 +54,14 @@ def settings_of(account: Account, version: Version) -> AccountSettings | None:
     return version.settings.accounts.get(account.id) if version.settings else None
 
 
-def downward_only(settings: AccountSettings, halt: Halt) -> str | None:
+def downward_only(settings: AccountSettings, halt: Halt, watch: Watch) -> str | None:
     """Why a signal that appears now is taken downward only, or None."""
     if settings.mode is AccountMode.CLOSE_ONLY:
         return "the account is close_only: signals that appear now only reduce"
     if halt.flattens:
         return "FLATTEN stands: signals that appear now only reduce"
+    if watch.flattens:
+        return "the account closed everything by kill_loss_pct: signals that appear now only reduce"
     return None
 
 
@@ -68,7 +70,8 @@ def wanted_by(account: Account, version: Version, symbol: Symbol, halt: Halt) ->
     mine = settings_of(account, version)
     if version.settings is None or mine is None:
         return None
-    before, moment = before_of(account.memory.of(symbol)), Moment(account.clock.time(), downward_only(mine, halt))
+    downward = downward_only(mine, halt, account.memory.watch)
+    before, moment = before_of(account.memory.of(symbol)), Moment(account.clock.time(), downward)
     return want(symbol, version.settings, mine, version.readings, before, moment)
 
 
@@ -103,8 +106,7 @@ def account_holds(account: Account, settings: AccountSettings | None, halt: Halt
     if account.recover_after is not None:
         found.append(Hold(Scope.ALL, SymbolState.BLOCKED, RECOVERING, account.recover_after))
     found += halt_holds(halt)
-    if account.breached is not None:
-        found.append(blocked(f"stopped itself: {account.breached}. Report it; `./run resume {account.id}` lifts it"))
+    found += trip_holds(account.id, account.memory.watch, account.closeout)
     if account.margin_hold is not None:
         found.append(account.margin_hold)
     clock = clock_hold(account.processor.clock_offset_s)
@@ -143,27 +145,6 @@ def remembered_holds(
     if symbol in admission:
         found.append(admission[symbol])
     return found
-
-
-def admission_of(
-    remembered: AccountMemory, wants: Mapping[Symbol, Wanted | None], policy: Policy
-) -> Mapping[Symbol, Hold]:
-    """The admission pass of one cycle, before the fan-out."""
-    return admit(candidates_of(remembered, wants), policy.max_total_margin)
-
-
-def candidates_of(remembered: AccountMemory, wants: Mapping[Symbol, Wanted | None]) -> list[Candidate]:
-    """What every symbol brings to the admission pass."""
-    candidates = []
-    for symbol, wanted in wants.items():
-        memory = remembered.of(symbol)
-        asked = abs(wanted.depth) if wanted is not None and wanted.depth is not None else ZERO
-        sized = abs(memory.sized.depth) if memory.sized else ZERO
-        new = wanted is not None and needs_size(wanted, memory.sized)
-        short = memory.stored != 0 and memory.baseline is not None and abs(memory.stored) > abs(memory.baseline)
-        occupied = bool(memory.baseline) or bool(memory.intents)
-        candidates.append(Candidate(symbol, max(asked, sized), occupied, bool(new and asked) or short))
-    return candidates
 
 
 def market_due(account: Account, symbol: Symbol, wanted: Wanted | None) -> bool:

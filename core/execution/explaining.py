@@ -35,7 +35,7 @@ class Explainer:
         account, memory = self._account, self._memory
         view = account.view(self._symbol)
         if view.rebase is not None and not memory.intents:
-            self._drift(position, positions, view.rebase)
+            self._drift(position, positions, view.rebase, unexplained=False)
             view.rebase = None
             memory = self._memory
         verdict = self._judge(position)
@@ -103,7 +103,8 @@ class Explainer:
         view.foreign = foreign_contracts(memory, history.fills)
         view.foreign_ids = tuple(fill.exec_id for fill in foreign_fills(memory, history.fills))
 
-    def _drift(self, position: Position, positions: Positions, because: str) -> None:
+    def _drift(self, position: Position, positions: Positions, because: str, *, unexplained: bool = True) -> None:
+        """`unexplained` False: the user vouched for the read, which is no reason to stop."""
         account, expected = self._account, self._memory.baseline
         account.record(
             "DRIFT",
@@ -112,6 +113,7 @@ class Explainer:
             expected=plain(expected if expected is not None else ZERO),
             because=because,
             executions=list(account.view(self._symbol).foreign_ids),
+            unexplained=unexplained,
             at=positions.sent_at,
         )
         self._settle_view(position)

@@ -32,8 +32,10 @@ from core.limits import (
     Exposure,
     asked_by_files,
     changed_instrument,
+    equity_hold,
     exposure_holds,
     implausible,
+    leverage_hold,
 )
 from core.memory import AccountMemory, SymbolMemory
 from core.sizing import Facts
@@ -143,11 +145,13 @@ def limit_holds(
         gross_notional=_gross(account, view.instrument, view.price, position, memory.symbol),
         open_positions=sum(1 for p in open_now if p.contracts),
         opens_new=position == 0,
-        increase_orders_last_minute=account.increases_last_minute(),
+        increase_orders_last_minute=account.memory.watch.sent_last_minute(account.clock.time()),
     )
-
     asked, everything = asked_x(account.memory, settings, mine, memory.symbol)
-    return exposure_holds(exposure, mine.policy, asked, everything, view.equity or account.equity)
+    worth = view.equity or account.equity
+    holds = exposure_holds(exposure, mine.policy, asked, everything, worth)
+    more = (leverage_hold(sized.leverage, mine.policy), equity_hold(worth, account.clock.time()))
+    return (*holds, *(hold for hold in more if hold is not None))
 
 
 def asked_x(
@@ -167,18 +171,13 @@ def asked_x(
 
 
 def _gross(account: Account, instrument: Instrument, price: Price, position: Decimal, symbol: Symbol) -> Decimal:
-    """Unsigned notional of every position, held or on its way, each at its last known price (or its entry price).
-
-    Other symbols count with the larger of what they hold and what they are to hold: they may be increasing right now.
-    """
+    """Unsigned notional of every position held, each at its last known price (or its entry price)."""
     total = instrument.notional(position, price.mark)
     open_now = account.latest.by_symbol if account.latest else {}
-    for other in {*open_now, *account.memory.symbols} - {symbol}:
-        held = open_now.get(other)
+    for other, held in open_now.items():
         known_price = account.view(other).price
         listed = account.listed.get(other)
-        at = known_price.mark if known_price else held.entry_price if held else None
-        if listed is not None and at is not None:
-            contracts = max(abs(account.memory.of(other).stored), abs(held.contracts) if held else ZERO)
-            total += listed.notional(contracts, at)
+        at = known_price.mark if known_price else held.entry_price
+        if other != symbol and listed is not None and at is not None:
+            total += listed.notional(held.contracts, at)
     return total

@@ -17,6 +17,7 @@ from core.events import OrderAcked, OrderResolved, OrderSent, OrderUncertain
 from core.execution.account import Account
 from core.execution.pacing import Pace
 from core.execution.preflight import REPEAT_S
+from core.execution.tripping import breach, notional_of
 from core.journal import new_client_id
 from core.records import Intent, intent_record
 
@@ -80,9 +81,6 @@ async def send(account: Account, order: PlaceOrder, permission: Permission, gate
             _abandon(account, intent, why)
             return Sent.NOT_SENT
         account.orders_sent += 1
-        if not order.reduce_only:
-            account.increases_last_minute()
-            account.increases.append(account.clock.time())
         account.tell(OrderSent, symbol=symbol, client_id=intent.client_id, order=order)
         return await _place(account, intent, permit)
 
@@ -108,7 +106,9 @@ def _prepare(account: Account, order: PlaceOrder, permission: Permission, valid_
     client_id = new_client_id(
         epoch, account.id, number, capabilities.client_id_prefix, capabilities.client_id_hex_digits
     )
-    return Intent(number, client_id, order, permission.generation, account.clock.time(), valid_until)
+    notional = None if order.reduce_only else notional_of(account, order)
+    now, generation = account.clock.time(), permission.generation
+    return Intent(number, client_id, order, generation, now, valid_until, notional=notional)
 
 
 async def _place(account: Account, intent: Intent, permit: Permit) -> Sent:
@@ -168,5 +168,5 @@ def _rejected(account: Account, intent: Intent, error: Rejected | OurFault | Den
 
 
 def _breach(account: Account, symbol: Symbol, error: InvariantBreach) -> None:
-    account.trouble(symbol, f"{error}. Nothing was sent; this account does not increase until `./run resume`")
-    account.breached = str(error)
+    account.trouble(symbol, f"{error}. Nothing was sent")
+    breach(account, str(error))

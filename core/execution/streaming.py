@@ -18,6 +18,7 @@ from core.errors import VenueError
 from core.events import OrderResolved
 from core.execution.account import Account
 from core.execution.pacing import Pace
+from core.execution.tripping import look
 from core.records import Intent
 
 ANCHOR_FRESH_S = 35.0
@@ -74,6 +75,8 @@ class AccountStream:
             if self._up and account.blocked is None:
                 try:
                     account.equity = await account.processor.equity()
+                    if account.limits is not None and look(account, account.limits):
+                        self._wake()
                 except VenueError as error:
                     account.trouble(None, f"the equity could not be read ({error}); the next sizing reads it itself")
                 await self._keep_prices()

@@ -46,6 +46,7 @@ from core.execution.pacing import Pace
 from core.execution.preflight import REPEAT_S
 from core.execution.resolving import resolve
 from core.execution.sending import Permission, Sent, send
+from core.execution.tripping import stands_against
 from core.limits import MAX_PRICE_AGE_S
 from core.memory import SymbolMemory
 from core.planner import plan
@@ -325,6 +326,9 @@ class SymbolCycle:
         holds = account_holds(account, mine, halt)
         if holds:
             return holds[0].because
+        against = stands_against(account, order, mine.policy)
+        if against is not None:
+            return against
         price = self._market.price if self._market else None
         if price is None or account.clock.time() - price.at > MAX_PRICE_AGE_S:
             self._market = None

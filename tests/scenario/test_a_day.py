@@ -26,7 +26,7 @@ def descriptors() -> int:
 def objects_of_the_engine(account: Account) -> int:
     """How much the account keeps, counted in objects reachable from it and from nothing global."""
     seen: set[int] = set()
-    left: list[object] = [account.memory, account.views, account.pacing, account.increases, account.details]
+    left: list[object] = [account.memory, account.views, account.pacing, account.details]
     while left:
         one = left.pop()
         if id(one) not in seen and not isinstance(one, type):

@@ -13,6 +13,7 @@ from core.domain import ZERO, Equity, Instrument, Policy, Price, Scope, Sized, S
 from core.limits import (
     Candidate,
     Exposure,
+    Room,
     admit,
     asked_by_files,
     changed_instrument,
@@ -50,7 +51,7 @@ ADMISSIONS = [
 
 @pytest.mark.parametrize(("given_", "refused"), [c[1:] for c in ADMISSIONS], ids=[c[0] for c in ADMISSIONS])
 def test_admission(given_: list[tuple[str, str, tuple[bool, bool]]], refused: str) -> None:
-    holds = admit([candidate(*one) for one in given_], LIMIT)
+    holds = admit([candidate(*one) for one in given_], Room(LIMIT))
     assert "".join(sorted(holds)) == refused
     for hold in holds.values():
         assert (hold.scope, hold.state) == (Scope.INCREASES, SymbolState.BLOCKED)
@@ -58,7 +59,7 @@ def test_admission(given_: list[tuple[str, str, tuple[bool, bool]]], refused: st
 
 
 def test_the_sum_is_named() -> None:
-    (hold,) = admit([candidate("A", "0.4", STILL), candidate("B", "0.6", NEW)], LIMIT).values()
+    (hold,) = admit([candidate("A", "0.4", STILL), candidate("B", "0.6", NEW)], Room(LIMIT)).values()
     assert "margin would be 1 of equity" in hold.because
 
 
@@ -72,12 +73,12 @@ candidates = st.lists(
 @PROPERTY
 @given(candidates, st.integers(0, 150).map(lambda n: Decimal(n) / 100))
 def test_admission_never_exceeds_the_limit(found: list[Candidate], limit: Decimal) -> None:
-    holds = admit(found, limit)
+    holds = admit(found, Room(limit))
     admitted = [c for c in found if c.increases and c.symbol not in holds]
     counted = sum((c.margin for c in found if c.held or c in admitted), ZERO)
     assert not admitted or counted <= limit
     assert set(holds) <= {c.symbol for c in found if c.increases}
-    assert admit(reversed(found), limit) == holds
+    assert admit(reversed(found), Room(limit)) == holds
 
 
 # --- prices -----------------------------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ STAGES = (
     Stage("format", ("ruff", "format", "--check", "."), "`.venv/bin/ruff format .` does it"),
     Stage("types", ("mypy",), "each line above names file, line and what does not fit"),
     Stage("layers", ("lint-imports",), "imports point down only; the layers stand in pyproject.toml"),
-    Stage("tests", ("pytest", "-n", "logical", "--maxprocesses", str(MAX_TEST_PROCESSES)), ""),
+    Stage("tests", ("pytest", "-n", "logical", "--maxprocesses", str(MAX_TEST_PROCESSES), "--dist", "worksteal"), ""),
 )
 
 

@@ -11,6 +11,11 @@ import pytest
 from tests.request_marks import Seen, watched
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long stories first: begun last, one of them would keep a single process busy while the others are done."""
+    items.sort(key=lambda item: "scenario" not in item.path.parts)
+
+
 @pytest.fixture(autouse=True)
 def _nobody_home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     for name in [name for name in os.environ if name.startswith(("TRADE_ENGINE_", "PM2_"))]:

@@ -15,7 +15,7 @@ from tests.contract.suite.benches import benches
 from tests.scenario.rig import BTC, Rig, manual
 
 RTT_S = 0.08
-PRICES_ARE_READ = {"blofin"}
+PRICES_ARE_READ = {"blofin", "hyperliquid"}
 """Venues without a stream of mark prices: a change of target takes one round trip more, and two requests."""
 VENUES = list(dict.fromkeys(it.place.venue for it in benches() if it.capabilities.private_stream))
 EVERY = pytest.mark.parametrize("venue", VENUES)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cli.errors import UserError
 from cli.pm2 import pm2_of
-from cli.reading import heartbeat_of
+from cli.reading import heartbeat_of, known_accounts
 from config.home import CHECKOUT, Home
 
 MAX_DEMOS = 4
@@ -82,6 +82,14 @@ def elsewhere(home: Home) -> str:
     """For a message about a home in which nothing was found: where something does run."""
     others = [other for other in running_homes() if other != home]
     return "".join(f"\nRunning instead: {shown(other)}, reached with{flag(other) or ' no flag'}." for other in others)
+
+
+def check_account(home: Home, name: str) -> None:
+    known = known_accounts(home)
+    if name not in known:
+        listed = ", ".join(known) or "none yet"
+        said = f"{shown(home)}: there is no account {name!r} in {home.root}; known: {listed}. Nothing was asked."
+        raise UserError(said + elsewhere(home))
 
 
 def flag(home: Home) -> str:

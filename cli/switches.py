@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from cli.errors import UserError
-from cli.places import elsewhere, flag, home_named, home_of, running_homes, shown, unique
+from cli.known import accounts_knowing
+from cli.places import check_account, elsewhere, flag, home_named, home_of, running_homes, shown, unique
 from cli.reading import DISK, disabled_accounts, known_accounts, settings_of
 from config.contents import Contents
 from config.home import Home
@@ -145,6 +146,8 @@ def ask_engine(args: argparse.Namespace, verb: str, account: str | None, symbol:
         raise UserError(
             f"{shown(home)}: credentials.json of {home.root} names no account, so nothing was asked.{elsewhere(home)}"
         )
+    if symbol != EVERY:
+        accounts = accounts_knowing(home, accounts, symbol, verb)
     try:
         raise_numbers(home.desired, verb, accounts, symbol)
     except StateError as error:
@@ -155,14 +158,6 @@ def ask_engine(args: argparse.Namespace, verb: str, account: str | None, symbol:
     if home not in running_homes():
         print(f"{shown(home)}: no engine runs here under PM2; one that starts will do it.")
     return 0
-
-
-def check_account(home: Home, name: str) -> None:
-    known = known_accounts(home)
-    if name not in known:
-        listed = ", ".join(known) or "none yet"
-        said = f"{shown(home)}: there is no account {name!r} in {home.root}; known: {listed}. Nothing was asked."
-        raise UserError(said + elsewhere(home))
 
 
 def raise_numbers(path: Path, verb: str, accounts: list[str], symbol: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from cli import alert, check, demo, explain, preflight, services, signals, status, switches, venues
+from cli import alert, check, demo, explain, preflight, services, signals, status, switches, venues, webhook_setup
 from cli.demo.house import FIRST_PORT
 
 Act = Callable[[argparse.Namespace], int]
@@ -159,6 +159,22 @@ ALERTS = (
         "the address for TradingView's webhook field, token included",
         ("./run webhook-url",),
     ),
+    Verb(
+        "webhook-setup",
+        webhook_setup.webhook_setup,
+        "print the configuration of a proxy that brings TradingView's alerts to the webhook over HTTPS",
+        (
+            "./run webhook-setup alerts.example.org --proxy caddy > Caddyfile",
+            "./run webhook-setup alerts.example.org --proxy nginx --client-ca /etc/ssl/tradingview-ca.pem",
+        ),
+        (
+            option("domain", metavar="DOMAIN", help="the name under which TradingView reaches this machine"),
+            option("--proxy", choices=webhook_setup.PROXIES, default="caddy", help="for which one (default caddy)"),
+            option(
+                "--client-ca", metavar="FILE", help="demand TradingView's client certificate, of one of these issuers"
+            ),
+        ),
+    ),
 )
 
 SWITCHES = (
@@ -223,7 +239,7 @@ TESTS = (
 
 VERBS = (*PROCESSES, *VENUES, *ALERTS, *SWITCHES, *TESTS)
 
-BENCHES = ("alert", "webhook", "ingest", "idle", "reconcile", "kills")
+BENCHES = ("alert", "webhook", "ingest", "idle", "reconcile", "kills", "sn8")
 """Measurements by name; each is the module of that name in bench/."""
 
 HANDED_ON = {

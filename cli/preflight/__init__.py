@@ -12,11 +12,10 @@ from functools import partial
 
 from account_processors.transport import HttpTransport
 from cli.errors import UserError
-from cli.places import flag, home_of, shown
+from cli.places import check_account, flag, home_of, shown
 from cli.preflight import round_trip
 from cli.preflight.asking import Found, SymbolFound, look, open_positions
 from cli.reading import credentials_of, settings_of
-from cli.switches import check_account
 from config.credential_entries import AccountCredentials
 from config.home import Home
 from config.values import SYMBOL

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from cli import main as front
+from cli.preflight.asking import Found
 from config.home import Home
-from tests.unit.cli.files import write_configuration, write_credentials
+from core.domain import Position, Positions, Problem, Scope, Symbol
+from tests.unit.cli.files import write_configuration, write_credentials, write_status
 
 Run = pytest.CaptureFixture[str]
+
+
+def positions(**contracts: str) -> Found:
+    """What a venue that was asked said of the account's positions."""
+    held = {Symbol(name): Position(Symbol(name), Decimal(size)) for name, size in contracts.items()}
+    return Found((), positions=Positions(held, 0.0, 0.0))
 
 
 def run(*words: str) -> int:
@@ -139,6 +148,61 @@ def test_what_cannot_be_meant_is_refused(home: Home, capsys: Run, words: list[st
     assert run(*words) == 1
     assert said in capsys.readouterr().err
     assert not home.desired.exists()
+
+
+@pytest.mark.parametrize("verb", ["close", "resync", "resolve", "accept-instrument"])
+def test_a_symbol_nobody_knows_is_refused(home: Home, capsys: Run, verb: str) -> None:
+    write_credentials(home, "main")
+    write_configuration(home)
+    assert run(verb, "bybit-main", "BTCUSTD") == 1
+    said = capsys.readouterr().err
+    assert "did you mean BTCUSDT?" in said
+    assert not home.desired.exists()
+    assert run(verb, "bybit-main", "BTCUSDT") == 0
+
+
+def test_a_position_the_engine_lists_can_be_adopted(home: Home) -> None:
+    write_credentials(home, "main")
+    write_configuration(home)
+    write_status(home, "bybit-main", symbols={"DOGEUSDT": {"state": "FOREIGN", "actual": "5"}})
+    assert run("adopt", "bybit-main", "DOGEUSDT") == 0
+
+
+def test_a_symbol_is_closed_where_it_is_known(home: Home) -> None:
+    write_credentials(home, "main", "second")
+    write_configuration(home, accounts={"bybit-second": {"symbols": ["ETHUSDT"]}})
+    assert run("close", "BTCUSDT") == 0
+    assert json.loads(home.desired.read_text()) == {"close": {"bybit-main": {"BTCUSDT": 1}}}
+
+
+@pytest.mark.parametrize(
+    ("found", "code", "said"),
+    [
+        (positions(), 1, "bybit-main holds nothing of it"),
+        (positions(NOPE="2"), 0, ""),
+        (Found((Problem(Scope.ALL, "x", "the venue is away"),)), 1, "could not be asked (the venue is away)"),
+    ],
+)
+def test_what_the_engine_has_not_seen_is_asked_of_the_venue(
+    home: Home, capsys: Run, monkeypatch: pytest.MonkeyPatch, found: Found, code: int, said: str
+) -> None:
+    async def look(*_: object) -> Found:
+        return found
+
+    write_credentials(home, "main")
+    write_configuration(home)
+    monkeypatch.setattr("cli.known.look", look)
+    assert run("adopt", "bybit-main", "NOPE") == code
+    assert said in capsys.readouterr().err
+    assert home.desired.exists() is (code == 0)
+
+
+def test_a_position_cannot_be_adopted_on_an_account_in_trouble(home: Home, capsys: Run) -> None:
+    accounts = [{"venue": "bybit", "name": "main", "api_key": "k"}]
+    home.credentials.write_text(json.dumps({"accounts": accounts}))
+    write_configuration(home)
+    assert run("adopt", "bybit-main", "NOPE") == 1
+    assert "could not be asked" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("broken", ["{", "", "[]", '{"close": 3}', '{"close": {"bybit-main": {"BTCUSDT": "many"}}}'])

@@ -22,6 +22,7 @@ from pydantic_core import from_json
 
 from core.errors import ConfigError
 from core.state import loads
+from signal_processors.bittensor_past import LEAST, NOTHING, Past, leading_closed, past_of, without
 from signal_processors.bittensor_traders import BadReply, Trader, View, key_count, keys_of_record, trader_of
 
 MAX_REPLY_BYTES = 256 * 1024 * 1024
@@ -44,10 +45,14 @@ See = Callable[[str, Mapping[str, Any]], None]
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A trader as read from a text, known by that text's hash, so that an unchanged record is not parsed again."""
+    """A trader as read from a text, known by that text's hash, so that an unchanged record is not parsed again.
+
+    `past`: its closed positions, known likewise, so that of a changed record only the end is.
+    """
 
     mark: int
     trader: Trader
+    past: Past = NOTHING
 
 
 class ReplyReader:
@@ -139,15 +144,23 @@ class ReplyReader:
         mark = hash(text)
         known = self._before.get(hotkey)
         if known is None or known.mark != mark:
+            past = known.past if known is not None else NOTHING
+            shorter = without(text, past)
             try:
-                record = from_json(text, allow_inf_nan=False, cache_strings="keys")
+                record = from_json(text if shorter is None else shorter, allow_inf_nan=False, cache_strings="keys")
             except ValueError:
                 return False
-            known = Known(mark, self._read(hotkey, text, record))
+            if shorter is None:
+                trader = self._read(hotkey, text, record, NOTHING)
+                past = past_of(text, record, trader, self._view) if self._view.as_of_ms is None else NOTHING
+            else:
+                trader = self._read(hotkey, shorter, record, past)
+                past = past if leading_closed(record) < LEAST else NOTHING
+            known = Known(mark, trader, past)
         self.known[hotkey] = known
         return True
 
-    def _read(self, hotkey: str, text: bytes, record: Any) -> Trader:
+    def _read(self, hotkey: str, text: bytes, record: Any, past: Past) -> Trader:
         if type(record) is not dict:
             raise BadReply(f"{hotkey}: is no object")
         colons = text.count(b":")
@@ -156,7 +169,7 @@ class ReplyReader:
                 loads(text, hotkey)
             except ConfigError as error:
                 raise BadReply(str(error)) from None
-        trader = trader_of(hotkey, record, self._view)
+        trader = trader_of(hotkey, record, self._view, past.positions, past.count)
         if self._see is not None:
             self._see(hotkey, record)
         return trader

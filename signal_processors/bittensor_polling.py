@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 
 from config.home import Home
@@ -98,6 +99,7 @@ class Processor:
         self._memory = Memory()
         self._news = News()
         self._archive_at = float("-inf")
+        self._archiving: Recording | None = None
         self._known: tuple[InForce | None, dict[str, Known]] = (None, {})
         self._opened = False
         self._said: dict[str, str] = {}
@@ -129,7 +131,11 @@ class Processor:
         return True
 
     def close(self) -> None:
-        """Nothing is left pending between two polls but what memory would tell the next run."""
+        """Ends what goes on beside the polls and tells the next run what this one knows."""
+        try:
+            self.archived(wait=True)
+        except OSError as error:
+            self._trouble("raw", f"raw_signals/{SOURCE}: {error}; it is for people only.")
         if self._opened and self._as_of is None:
             self._remember(self._memory)
 
@@ -150,7 +156,7 @@ class Processor:
             self._trouble(note.partition(";")[0], note)
         if found is None:
             return False
-        recording = self._recording() if write and self._keeps_raw else None
+        recording = self._recording(found.keys.raw_max_gb) if write and self._keeps_raw else None
         started_at = self._clock.time()
         try:
             traders = await self._reply(found, started_at, recording)
@@ -254,13 +260,18 @@ class Processor:
 
     # --- what is kept for people and the next run ---------------------------------------------------------------------
 
-    def _recording(self) -> Recording | None:
+    def _recording(self, limit_gb: Decimal) -> Recording | None:
         """Of the reply that comes next, once an hour. One that fails is not tried again before the next hour."""
         now = self._clock.time()
         if now < self._archive_at:
             return None
         self._archive_at = now + ARCHIVE_S
         try:
+            self.archived()
+            if self._archiving is not None:
+                return None  # an hour for one archive: this disk does not want another
+            if gone := self._raw.bound(limit_gb, day_of(now)):
+                log.info("raw_max_gb is reached: removed %s", ", ".join(gone))
             return self._raw.record(round(now))
         except OSError as error:
             self._trouble("raw", f"raw_signals/{SOURCE}: {error}; it is for people only, the signals go on.")
@@ -269,7 +280,6 @@ class Processor:
     def _keep(self, now: float, recording: Recording | None) -> None:
         """Raw records and memory, after the document is out."""
         memory = replace(self._memory, traders=self._guard.accepted)
-        found = self._settings.look()
         try:
             if self._keeps_raw:
                 lines = self._news.accepted()
@@ -277,15 +287,27 @@ class Processor:
                 self._raw.append(lines, now)
             if recording is not None:
                 recording.keep(now)
+                self._archiving = recording
                 memory = replace(memory, archived_at=now)
-                if found is not None and (gone := self._raw.bound(found.keys.raw_max_gb, day_of(now))):
-                    log.info("raw_max_gb is reached: removed %s", ", ".join(gone))
             self._good("raw", f"raw_signals/{SOURCE} can be written again.")
         except OSError as error:
             self._trouble("raw", f"raw_signals/{SOURCE}: {error}; it is for people only, the signals go on.")
         if memory.traders != self._memory.traders or memory.archived_at != self._memory.archived_at:
             self._remember(memory)
         self._memory = memory
+
+    def archived(self, *, wait: bool = False) -> bool:
+        """Whether no archive is being written any more. Raises OSError where the last one could not be."""
+        recording = self._archiving
+        if recording is None:
+            return True
+        try:
+            done = recording.kept(wait=wait)
+        except OSError:
+            self._archiving = None
+            raise
+        self._archiving = None if done else recording
+        return done
 
     def _remember(self, memory: Memory) -> None:
         try:

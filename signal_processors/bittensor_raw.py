@@ -151,6 +151,7 @@ class RawFolder:
 
     def bound(self, limit_gb: Decimal, today: str) -> tuple[str, ...]:
         """Removes the oldest until the folder fits, never today's lines; returns what went. Raises OSError."""
+        ensure_dir(self._ops, self._folder)
         sizes = dict(self._sizes())
         total, gone = sum(sizes.values()), []
         for name in sorted(sizes, key=lambda name: (name[:10], LINES.fullmatch(name) is not None, name)):
@@ -180,13 +181,13 @@ class Recording:
         self._press = zlib.compressobj(LEVEL, zlib.DEFLATED, GZIP)
         self._room = threading.Semaphore(MAX_WAITING)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="archive")
-        self._last: Future[None] | None = None
+        self._end: Future[None] | None = None
         self._trouble: OSError | None = None
         self._ops.write(temporary, b"")
 
     def take(self, piece: bytes) -> None:
         self._room.acquire()
-        self._last = self._pool.submit(self._write, piece)
+        self._pool.submit(self._write, piece)
 
     def _write(self, piece: bytes) -> None:
         try:
@@ -197,9 +198,20 @@ class Recording:
         finally:
             self._room.release()
 
-    def keep(self, received_at: float) -> Path:
-        """Makes it the archive of that instant; returns its path. Raises OSError: nothing is left of it."""
-        self._pool.shutdown(wait=True)
+    def keep(self, received_at: float) -> None:
+        """Makes it the archive of that instant, in its own time; `kept` says when it is one."""
+        self._end = self._pool.submit(self._finish, received_at)
+        self._pool.shutdown(wait=False)
+
+    def kept(self, *, wait: bool) -> bool:
+        """Whether the archive is there. Raises OSError: it never will be, and nothing is left of it."""
+        assert self._end is not None
+        if not wait and not self._end.done():
+            return False
+        self._end.result()
+        return True
+
+    def _finish(self, received_at: float) -> None:
         name = format_instant(received_at)[:19].replace(":", "")
         path = self._folder / f"{name}Z.json.gz"
         try:
@@ -212,7 +224,6 @@ class Recording:
         except OSError:
             self._remove()
             raise
-        return path
 
     def drop(self) -> None:
         """The reply was no good, or nobody wants it any more."""

@@ -74,8 +74,13 @@ class View:
     latest_ms: int | None = None
 
 
-def trader_of(hotkey: str, record: Mapping[str, Any], view: View) -> Trader:
-    """The trader in a record of the feed. Raises BadReply naming trader, position and field."""
+def trader_of(
+    hotkey: str, record: Mapping[str, Any], view: View, past: tuple[Position, ...] = (), skipped: int = 0
+) -> Trader:
+    """The trader in a record of the feed. Raises BadReply naming trader, position and field.
+
+    `past`: what counts of the `skipped` positions before those in the record.
+    """
     positions = record.get("positions")
     if type(positions) is not list:
         raise BadReply(f"{hotkey}: positions {_found(record, 'positions')}; a list was expected")
@@ -84,14 +89,14 @@ def trader_of(hotkey: str, record: Mapping[str, Any], view: View) -> Trader:
         try:
             position = _position(raw, view)
         except BadReply as error:
-            raise BadReply(f"{hotkey}: positions[{number}]: {error}") from None
+            raise BadReply(f"{hotkey}: positions[{skipped + number}]: {error}") from None
         if position is not None:
             found.append(position)
     return Trader(
         hotkey,
         None if record.get("all_time_returns") is None else _return(record, "all_time_returns", hotkey),
         None if record.get("thirty_day_returns") is None else _return(record, "thirty_day_returns", hotkey),
-        tuple(found),
+        (*past, *found),
     )
 
 

@@ -25,6 +25,7 @@ from signal_processors.tradingview_raw import (
     Rewritten,
     decode_record,
     encode_record,
+    lately_of,
     read_range,
 )
 
@@ -177,10 +178,6 @@ def _state(found: Mapping[str, object]) -> SymbolState:
     before = None if found.get("before") is None else fields.text(found["before"], "before")
     if before is not None and before not in list(Direction):
         raise ConfigError("before", "is not a direction")
-    bodies = tuple(fields.text(body, "bodies") for body in _list(found, "bodies"))
-    times = tuple(fields.instant(at, "body_times") for at in _list(found, "body_times"))
-    if len(bodies) != len(times):
-        raise ConfigError("body_times", "must be as many as bodies")
-    event_ids = [fields.text(event_id, "event_ids") for event_id in _list(found, "event_ids")]
+    lately = lately_of(found)
     in_force = InForce(record, None if before is None else Direction(before))
-    return SymbolState(in_force, tuple(event_ids), bodies, times)
+    return SymbolState(in_force, lately.event_ids, lately.bodies, lately.body_times)

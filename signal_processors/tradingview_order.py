@@ -32,10 +32,21 @@ class Dedup:
 
 
 @dataclass(frozen=True, slots=True)
+class Lately:
+    """Of the latest alerts on a symbol, those that lost included: the `event_ids`, and of those with a time the digests
+    of their `bodies`, received at `body_times`."""
+
+    event_ids: tuple[str, ...] = ()
+    bodies: tuple[str, ...] = ()
+    body_times: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """One line of the raw log. `received_at` epoch seconds; `raw` names the line, `2026-11-20.jsonl:88`.
 
-    `carried`: copied from an older file when a new one began; `before` is then as in `InForce`.
+    `carried`: copied from an older file when a new one began; `before` is then as in `InForce`, and `lately` what was
+    remembered of the symbol, so that nothing is lost with the older files.
     """
 
     raw: str
@@ -45,6 +56,7 @@ class Record:
     dedup: Dedup = field(default_factory=Dedup)
     carried: bool = False
     before: Direction | None = None
+    lately: Lately | None = None
 
     @property
     def carries_time(self) -> bool:
@@ -67,13 +79,16 @@ class InForce:
 
 @dataclass(frozen=True, slots=True)
 class SymbolState:
-    """What is in force on one symbol, and of the latest alerts on it, those that lost included: the `event_ids`, and of
-    those with a time the digests of their `bodies`, received at `body_times`."""
+    """What is in force on one symbol, and what is remembered of the latest alerts on it (the fields of `Lately`)."""
 
     in_force: InForce
     event_ids: tuple[str, ...] = ()
     bodies: tuple[str, ...] = ()
     body_times: tuple[float, ...] = ()
+
+    @property
+    def lately(self) -> Lately:
+        return Lately(self.event_ids, self.bodies, self.body_times)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +130,7 @@ def fold(opinions: Opinions, record: Record) -> tuple[Opinions, Verdict]:
         if not opinions.has_room_for(symbol):
             because = f"{symbol} would be symbol number {MAX_SYMBOLS + 1}; a source has at most {MAX_SYMBOLS}"
             return opinions, Verdict(Outcome.NO_ROOM, False, because)
-        first = _remember(SymbolState(InForce(record, record.before)), record)
-        return _with(opinions, symbol, first), Verdict(Outcome.TOOK_EFFECT, True, notes=_notes(record))
+        return _with(opinions, symbol, _first(record)), Verdict(Outcome.TOOK_EFFECT, True, notes=_notes(record))
     repeated = _repeat(known, record)
     if repeated is not None:
         return opinions, repeated
@@ -131,6 +145,14 @@ def fold(opinions: Opinions, record: Record) -> tuple[Opinions, Verdict]:
         notes=(*_notes(record), *_restarted(known.in_force.record, record, wins)),
     )
     return _with(opinions, symbol, _remember(state, record)), verdict
+
+
+def _first(record: Record) -> SymbolState:
+    """The state a symbol begins with: that of its first alert, or all that was known of it when it was carried over."""
+    begun, lately = SymbolState(InForce(record, record.before)), record.lately
+    if lately is None:
+        return _remember(begun, record)
+    return SymbolState(begun.in_force, lately.event_ids, lately.bodies, lately.body_times)
 
 
 def _with(opinions: Opinions, symbol: str, state: SymbolState) -> Opinions:

@@ -3,8 +3,8 @@
     {"received_at":"2026-11-20T09:12:44.101Z","event":"9f0c…","body":{"symbol":"SOLUSDT","direction":"flat"}}
 
 Two more fields where they are needed: `dedup{ttl_s,keys[]}`, the comparison of repeats that was configured when the
-alert came, and `carried{raw,before}`, in a line copied from an older file when a new one began, so that an old file may
-be taken away without losing the latest opinion on a symbol.
+alert came, and `carried{raw,before,event_ids[],bodies[],body_times[]}`, in a line copied from an older file when a new
+one began: all that is known of the symbol, so that older files may be taken away and nothing is judged otherwise.
 
 A line counts once it ends in a newline. One that cannot be understood is damage: it is reported and skipped.
 """
@@ -22,12 +22,14 @@ from core.errors import ConfigError
 from core.ports import FileIdentity, FileOps
 from core.state import fields, format_instant, loads
 from signal_processors.tradingview_alerts import Direction, Number, Refusal, read_alert, read_body
-from signal_processors.tradingview_order import Dedup, InForce, Record
+from signal_processors.tradingview_order import Dedup, Lately, Record, SymbolState
 
 RAW_FILE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\.jsonl")
 RAW_PLACE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}\.jsonl):([1-9][0-9]{0,11})")
 CHUNK_BYTES = 1024 * 1024
 MAX_LINE_BYTES = 128 * 1024
+EVENT_IDS_BYTES = 32 * 1024
+"""Of a carried line: with the longest body there is, its bodies and its times it stays below MAX_LINE_BYTES."""
 NESTING_KEPT = 31
 
 ReadRange = Callable[[Path, int, int], bytes]
@@ -51,7 +53,7 @@ class Damage:
     reason: str
 
 
-def encode_record(record: Record, carried: InForce | None = None) -> bytes:
+def encode_record(record: Record, carried: SymbolState | None = None) -> bytes:
     """The line of a record, newline included; with `carried` the copy for the first lines of a new file."""
     body = record.alert.body.text
     if body.count("{") + body.count("[") > NESTING_KEPT:
@@ -61,8 +63,25 @@ def encode_record(record: Record, carried: InForce | None = None) -> bytes:
         ttl = "null" if record.dedup.ttl_s is None else f"{record.dedup.ttl_s:.3f}"
         head += f',"dedup":{{"ttl_s":{ttl},"keys":{json.dumps(list(record.dedup.keys))}}}'
     if carried is not None:
-        head += f',"carried":{json.dumps({"raw": record.raw, "before": carried.before})}'
+        head += f',"carried":{json.dumps(_carried(record.raw, carried))}'
     return head.encode("ascii") + b"}\n"
+
+
+def _carried(raw: str, state: SymbolState) -> dict[str, object]:
+    """What goes along with a carried line. Event ids beyond what a line may hold are the oldest; they are forgotten."""
+    event_ids, size = list[str](), 0
+    for event_id in reversed(state.event_ids):
+        size += len(json.dumps(event_id)) + 2
+        if size > EVENT_IDS_BYTES:
+            break
+        event_ids.insert(0, event_id)
+    return {
+        "raw": raw,
+        "before": state.in_force.before,
+        "event_ids": event_ids,
+        "bodies": list(state.bodies),
+        "body_times": [format_instant(at) for at in state.body_times],
+    }
 
 
 def decode_record(line: bytes, raw: str) -> Record | Damage:
@@ -76,6 +95,7 @@ def decode_record(line: bytes, raw: str) -> Record | Damage:
         carried = fields.mapping(found.get("carried", {}), "carried")
         before = None if carried.get("before") is None else Direction(fields.text(carried["before"], "before"))
         place = fields.text(carried.get("raw", raw), "carried.raw")
+        lately = lately_of(carried) if "event_ids" in carried else None
     except ConfigError as error:
         return Damage(raw, str(error))
     except ValueError as error:
@@ -89,7 +109,23 @@ def decode_record(line: bytes, raw: str) -> Record | Damage:
     alert = read_alert(body)
     if isinstance(alert, Refusal):
         return Damage(raw, f"{alert.field}: {alert.reason}")
-    return Record(place, received_at, event, alert, dedup, "carried" in found, before)
+    return Record(place, received_at, event, alert, dedup, "carried" in found, before, lately)
+
+
+def lately_of(found: Mapping[str, object]) -> Lately:
+    """What `event_ids`, `bodies` and `body_times` say. Raises ConfigError."""
+    bodies = tuple(fields.text(body, "bodies") for body in _list(found, "bodies"))
+    times = tuple(fields.instant(at, "body_times") for at in _list(found, "body_times"))
+    if len(bodies) != len(times):
+        raise ConfigError("body_times", "must be as many as bodies")
+    return Lately(tuple(fields.text(event_id, "event_ids") for event_id in _list(found, "event_ids")), bodies, times)
+
+
+def _list(found: Mapping[str, object], name: str) -> list[object]:
+    value = fields.required(found, name, "")
+    if not isinstance(value, list):
+        raise ConfigError(name, "must be a list")
+    return value
 
 
 def _dedup(found: Mapping[str, object]) -> Dedup:

@@ -108,5 +108,6 @@ class House:
         return [(line["kind"], line["event"]) for line in found]
 
     def archives(self) -> list[Any]:
+        self.processor.archived(wait=True)
         names = [name for name in self.raw_names() if name.endswith(".gz")]
         return [json.loads(gzip.decompress(self.ops.read(PLACES.raw / name))) for name in names]

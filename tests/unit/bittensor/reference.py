@@ -50,7 +50,7 @@ def drawdown(positions: list[dict[str, Any]]) -> float:
     e = highest = 1.0
     lowest = 0.0
     for position in closed + still_open:
-        e = e * (1 + position["r"])
+        e = e * (1 + float(position["r"]))
         highest = max(highest, e)
         lowest = min(lowest, e / highest - 1)
     return lowest
@@ -59,8 +59,7 @@ def drawdown(positions: list[dict[str, Any]]) -> float:
 def sharpe(rs: list[float]) -> float:
     if len(rs) < 2 or len(set(rs)) == 1:
         return 0.0
-    mean, deviation = statistics.fmean(rs), statistics.pstdev(rs)
-    return float(mean / deviation)
+    return statistics.fmean(rs) / statistics.pstdev(rs)
 
 
 def consistency(positions: list[dict[str, Any]]) -> float:
@@ -71,7 +70,7 @@ def consistency(positions: list[dict[str, Any]]) -> float:
     mean = sum(gaps) / len(gaps)
     if mean == 0:
         return 0.0
-    return 1 - min(1.0, statistics.pstdev(gaps) / mean)
+    return 1 - min(1.0, float(statistics.pstdev(gaps)) / mean)
 
 
 def kept(miner: dict[str, Any], positions: list[dict[str, Any]], p: dict[str, float], as_of_ms: int) -> bool:
@@ -87,7 +86,8 @@ def kept(miner: dict[str, Any], positions: list[dict[str, Any]], p: dict[str, fl
         return False
     if math.prod(1 + position["r"] for position in positions) - 1 <= p["min_total_return"]:
         return False
-    return bool(drawdown(positions) >= p["max_drawdown_threshold"])
+    deepest: float = drawdown(positions)
+    return deepest >= p["max_drawdown_threshold"]
 
 
 def pct(x: float, everybody: list[float]) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -106,6 +106,68 @@ def test_an_unchanged_record_is_not_parsed_again() -> None:
     assert seen == ["5A", "5B", "5B"]
     assert after["5A"] is before["5A"]
     assert after["5B"] != before["5B"]
+
+
+def reread(before: object, after: object) -> tuple[dict[str, Any], list[int]]:
+    """The traders of `after`, read knowing `before`, and how many positions of each record were parsed for it."""
+    first = ReplyReader(VIEW)
+    first.take(encoded(before))
+    first.finish()
+    parsed: list[int] = []
+    second = ReplyReader(VIEW, first.known, lambda hotkey, record: parsed.append(len(record["positions"])))
+    second.take(encoded(after))
+    return second.finish(), parsed
+
+
+def history(count: int, *, strange: bool = False) -> list[dict[str, Any]]:
+    found = [position(1.0 + n / 1000, 500.0 - n, 0.5, ASSETS[n % 2]) for n in range(count)]
+    if strange:
+        found[3]["trade_pair"] = ["EURUSD", "EUR/USD", 0.1, 0.1, 500]
+        found[4]["note"] = {"a": {"b": "}, {"}}
+    return found
+
+
+@pytest.mark.parametrize("strange", [False, True])
+def test_of_a_changed_record_only_the_end_is_parsed(strange: bool) -> None:
+    past, held = history(40, strange=strange), position(1.01, 2.0, None)
+    before = {"5A": miner(*past, held)}
+    for after, count in (
+        ({"5A": miner(*past, {**held, "current_return": 1.02}, all_time_returns=1.07)}, 1),
+        ({"5A": miner(*past, position(1.03, 2.0, 1.0), position(0.9, 1.0, None))}, 2),
+        ({"5A": miner({**past[0], "return_at_close": 1.5}, *past[1:], held)}, 41),
+        ({"5A": miner(*past[:-1], held)}, 40),
+        ({"5A": miner(*past)}, 40),
+        ({"5A": {"positions": [], "more": miner(*past, {**held, "current_return": 1.02})}}, 0),
+    ):
+        found, parsed = reread(before, after)
+        assert parsed == [count]
+        assert found == read(after)
+
+
+def test_a_past_that_grew_is_learnt_anew() -> None:
+    past, held = history(40), position(1.01, 2.0, None)
+    reader = ReplyReader(VIEW)
+    for grown in range(0, 40, 4):
+        parsed: list[int] = []
+
+        def see(hotkey: str, record: Mapping[str, Any], to: list[int] = parsed) -> None:
+            to.append(len(record["positions"]))
+
+        reader = ReplyReader(VIEW, reader.known, see)
+        reply = {"5A": miner(*past, *history(grown), {**held, "current_return": 1.01 + grown / 1000})}
+        reader.take(encoded(reply))
+        assert reader.finish() == read(reply)
+        assert parsed[0] <= 17 or parsed[0] == 41 + grown
+
+
+@settings(max_examples=80, deadline=None)
+@given(data=st.data())
+def test_knowing_an_earlier_reply_never_changes_what_a_later_one_says(data: st.DataObject) -> None:
+    pool = [*history(14), position(1.01, 3.0, None), position(0.99, 2.0, None, "ETHUSD")]
+    choose = st.lists(st.sampled_from(pool), max_size=18)
+    before, after = data.draw(choose), data.draw(choose)
+    found, _ = reread({"5A": miner(*pool[:10], *before)}, {"5A": miner(*pool[:10], *after)})
+    assert found == read({"5A": miner(*pool[:10], *after)})
 
 
 @pytest.mark.parametrize(

@@ -346,13 +346,23 @@ def test_after_a_restart_only_what_is_newer_becomes_lines(house: House) -> None:
 
 def test_disk_space_is_bounded_and_the_oldest_goes_first(house: House) -> None:
     house.poll(REPLY)
-    for day in ("2020-01-01", "2020-01-02"):
-        house.put(PLACES.raw / f"{day}.jsonl", b"x" * 700)
-    house.put(PLACES.raw / "2020-01-01T000000Z.json.gz", b"x" * 700)
-    size = sum(len(house.ops.read(PLACES.raw / name)) for name in house.raw_names())
-    house.put(HOME.bittensor_config, {"raw_max_gb": (size - 100) / 1e9})
+    assert len(house.archives()) == 1
+    for name in ("2020-01-01.jsonl", "2020-01-02.jsonl", "2020-01-01T000000Z.json.gz"):
+        house.put(PLACES.raw / name, b"x" * 10_000)
+    house.put(HOME.bittensor_config, {"raw_max_gb": 0.000016})
     house.poll(REPLY, after_s=3700)
-    left = house.raw_names()
-    assert "2020-01-01T000000Z.json.gz" not in left
-    assert "2020-01-01.jsonl" not in left or "2020-01-02.jsonl" in left
-    assert len(house.archives()) == 2
+    assert len([name for name in house.raw_names() if name.startswith("2020-01-01")]) == 0
+    assert "2020-01-02.jsonl" in house.raw_names()
+    house.processor.archived(wait=True)
+    assert len([name for name in house.raw_names() if name.endswith(".gz")]) == 2
+
+
+def test_a_signal_does_not_wait_for_its_archive(house: House) -> None:
+    """An archive that cannot be written is told, and the next one is due in an hour."""
+    house.ops.fail(Fault(errno.ENOSPC, "append", ".reply", times=0))
+    assert house.poll(REPLY)
+    with pytest.raises(OSError, match="No space"):
+        house.processor.archived(wait=True)
+    assert house.poll(REPLY)
+    assert house.archives() == []
+    assert not any(name.startswith(".reply") for name in house.raw_names())

@@ -76,10 +76,17 @@ class House:
         self.sent: list[Sent] = []
         self.faults_of_ours: list[tuple[float, str]] = []
         self.boots = 0
+        self.booted: list[float] = []
+        self.over: list[tuple[float, str, int]] = []
+        """When a venue counted requests over its limits, which, and how many more."""
+        self._over: dict[str, int] = {}
         self.cycles: dict[AccountId, int] = dict.fromkeys((seat.account for seat in self.seats), 0)
         self.settled: dict[AccountId, bool] = {}
         for venue in scene.accounts:
             self.exchange(venue).subscribe(self._listener(venue))
+            if scene.isolated:
+                for name in self.exchange(venue).accounts():
+                    self.sim.admin.account({"venue": venue, "account": name, "margin_mode": "isolated"})
         if scene.pinned:
             for symbol in scene.symbols:
                 self.pin(symbol)
@@ -104,6 +111,7 @@ class House:
 
     def begin(self, name: str = "trade-engine") -> Engine:
         self.boots += 1
+        self.booted.append(self.clock.time())
         self.timeline.tell(name, f"starts (boot {self.boots})")
         return Engine(self, name, self.scene.seed * 1000 + self.boots)
 
@@ -132,6 +140,17 @@ class House:
         holds = self.locks.held_by(account, power)
         self.sent.append(Sent(one, account, self.clock.time(), bool(known), holds, halted))
 
+    def answered(self, request: Request) -> None:
+        """Tells of requests that the venue counted over its limits, where they happen."""
+        venue = (urlsplit(request.url).hostname or "").partition(".")[0]
+        over = self.sim.world.venues[venue].facade.counts().over_limit
+        more = over - self._over.get(venue, 0)
+        if more > 0:
+            self._over[venue] = over
+            self.over.append((self.clock.time(), venue, more))
+            path = urlsplit(request.url).path
+            self.timeline.tell(f"[{venue}]", f"over its limits: {over} requests, {request.method} {path} the last")
+
 
 class Engine:
     """One process: everything the composition root joins, on a disk and a network that end with it."""
@@ -144,7 +163,7 @@ class Engine:
         scene, clock, home = house.scene, house.local, house.home
         entropy, ops = SeededEntropy(seed), PoweredDisk(house.disk, self.power)
         self._transport = PoweredTransport(
-            house.sim.transport, self.power, clock, lambda request: house.watch(request, self.power)
+            house.sim.transport, self.power, clock, lambda request: house.watch(request, self.power), house.answered
         )
         self._watchers = FanOut([FactsObserver(FactLog(home.facts, ops))], inline)
 

@@ -97,19 +97,28 @@ class PoweredDisk:
 
 
 class PoweredTransport:
-    """`ports.Transport` for one process. `seen` hears of every request in the instant it leaves."""
+    """`ports.Transport` for one process. `seen` hears of every request when it leaves, `answered` when it ends."""
 
-    def __init__(self, inner: Transport, power: Power, clock: Clock, seen: Callable[[Request], None]) -> None:
+    def __init__(
+        self,
+        inner: Transport,
+        power: Power,
+        clock: Clock,
+        seen: Callable[[Request], None],
+        answered: Callable[[Request], None],
+    ) -> None:
         self._inner = inner
         self._power = power
         self._clock = clock
         self._seen = seen
+        self._answered = answered
         self._streams: list[Stream] = []
 
     async def send(self, request: Request) -> Response:
         self._power.touch()
         self._seen(request)
         response = await self._inner.send(request)
+        self._answered(request)
         self._power.touch()
         return replace(response, received_at=self._clock.time())
 

@@ -37,6 +37,9 @@ class Scene:
     streams: bool
     pinned: bool
     """Prices stand still: sizes can then be checked to the lot."""
+    isolated: bool
+    """Accounts begin in the configured margin mode. Those that do not can switch only while nothing is open, so nobody
+    else trades on them before they have."""
     compact_bytes: int
     cycles: int
     drift: str
@@ -79,6 +82,7 @@ def draw(seed: int, among: Sequence[str]) -> Scene:
         rtt_s=chance.choice((0.0, 0.02, 0.08, 0.3)),
         streams=chance.random() < 0.5,
         pinned=chance.random() < 0.4,
+        isolated=chance.random() < 0.6,
         compact_bytes=chance.choice((4_000, 20_000, 4_000_000)),
         cycles=chance.randint(8, MAX_CYCLES),
         drift=chance.choice(("reduce_only", "reduce_only", "correct", "warn")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+from chaos.plot import live
 from chaos.scene import draw, venues
 from chaos.story import Outcome, Story
 from core.clock import run_virtual
@@ -14,5 +15,5 @@ def run_seed(seed: int, among: Sequence[str] | None = None) -> Outcome:
     """Lives through one seed on some of the venues `among` (default: all there are)."""
     logging.getLogger("trade-engine").disabled = True
     story = Story(draw(seed, tuple(among or venues())))
-    run_virtual(story.live(), story.house.loop)
+    run_virtual(live(story), story.house.loop)
     return story.outcome()

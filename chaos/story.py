@@ -1,4 +1,4 @@
-"""One seed from beginning to end: a faulty part, then everything is mended and must come right."""
+"""The state of one seed while it is lived through, and what can be done to it; what is done, the plot draws."""
 
 from __future__ import annotations
 
@@ -11,25 +11,18 @@ from decimal import Decimal
 from chaos.asked import Key, Said, Voice
 from chaos.checker import Breach, Checker
 from chaos.house import Engine, House
-from chaos.menu import Counts, request_fault, stream_fault
+from chaos.menu import Counts
 from chaos.samples import Samples
-from chaos.scene import BITTENSOR, Scene
-from core.domain import Signal, SourceName, Symbol
+from chaos.scene import BITTENSOR, STALENESS_S, Scene
+from core.domain import AccountId, Signal, SourceName, Symbol
 
-FAULTY_S = 400.0
-"""The faulty part ends after so long at the latest, however few cycles there were."""
-MENDED_S = 200.0
-ASKED_S = 90.0
-LOOK_EVERY_S = 1.0
 BEAT_S = 5.0
-IDLE_CYCLES = 100
-IDLE_EVERY_S = 2.0
 DEPTHS = ("1", "-1", "0.5", "-0.5", "0.25", "-0.25", "0.8", "0.01", "0", "0", "0.5", "-0.75")
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a seed came to."""
+    """What a seed came to. `faults`: venue -> kind -> how often; `lines`: its story."""
 
     seed: int
     breaches: tuple[Breach, ...]
@@ -41,8 +34,17 @@ class Outcome:
     lines: tuple[str, ...] = field(repr=False, default=())
 
 
+@dataclass(slots=True)
+class Later:
+    """Something that will be undone at `at_s` (monotonic), or when everything is mended."""
+
+    at_s: float
+    what: str
+    undo: Callable[[], object]
+
+
 class Story:
-    """Lives through one scene."""
+    """One scene, with its engine, its people and its oracle."""
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
@@ -54,14 +56,72 @@ class Story:
         self.engine: Engine | None = None
         self.doubtful: set[Key] = set()
         """Where something happened after which less than everything asked for may rightly be held."""
+        self.accounts: dict[AccountId, dict[str, object]] = {}
+        """What engine_config.json says of each account."""
+        self.first_marks = {symbol: self.house.mark(symbol) for symbol in scene.symbols}
+        self.deposited = False
+        self._signals: dict[SourceName, dict[Symbol, Signal]] = {}
+        self._muted: dict[SourceName, float] = {}
+        self._later: list[Later] = []
+        self._disturbed_s = 0.0
 
-    # --- what people and programs do ----------------------------------------------------------------------------------
+    # --- telling ------------------------------------------------------------------------------------------------------
 
     def tell(self, what: str) -> None:
         self.house.timeline.tell("*", what)
 
+    def happened(self, kind: str, what: str, venue: str | None = None) -> None:
+        """Counts something for a venue, or for all of the scene that it befell."""
+        self.tell(what)
+        for name in self.scene.accounts if venue is None else (venue,):
+            self.counts.add(name, kind)
+
     def note(self) -> None:
         self.house.asked.note(self.house.clock.time())
+
+    def later(self, in_s: float, what: str, undo: Callable[[], object]) -> None:
+        self._later.append(Later(self.house.clock.monotonic() + in_s, what, undo))
+
+    def undo(self, everything: bool = False) -> None:
+        """Undoes what is due."""
+        now_s = self.house.clock.monotonic()
+        due = [one for one in self._later if everything or one.at_s <= now_s]
+        self._later = [one for one in self._later if one not in due]
+        for one in due:
+            self.tell(one.what)
+            one.undo()
+        if due:
+            self.disturbed()
+            self.note()
+
+    # --- doubt --------------------------------------------------------------------------------------------------------
+
+    def places(self, account: AccountId | None = None, symbol: Symbol | None = None) -> list[Key]:
+        """Every account and symbol of the scene, or those of one account or symbol."""
+        accounts = [seat.account for seat in self.house.seats if account in (None, seat.account)]
+        return [(one, each) for one in accounts for each in self.scene.symbols if symbol in (None, each)]
+
+    def doubt(self, *keys: Key) -> None:
+        self.doubtful.update(keys)
+
+    def adopt(self, key: Key) -> None:
+        """Asks the engine to take a position for its own: whatever size it then has is allowed."""
+        self.doubt(key)
+        self.checker.adopted.add(key)
+        self.house.files.ask("adopt", key[0], key[1])
+
+    def doubt_voices(self) -> None:
+        """Nobody knows for the moment which documents the engine can read, or holds for too old or too new."""
+        for source in self.scene.sources:
+            self.house.asked.voices[source] = Voice.DOUBTFUL
+        self.note()
+
+    def speak_again(self) -> None:
+        """Every source writes its document anew, with the signals it had."""
+        for source in self.scene.sources:
+            self.publish(source)
+
+    # --- sources ------------------------------------------------------------------------------------------------------
 
     def say(self, source: SourceName, symbol: Symbol, depth: str, leverage: str | None = None) -> None:
         """A source gives its opinion on a symbol, beside what it says of the others."""
@@ -71,16 +131,19 @@ class Story:
         self.publish(source)
         self.tell(f"{source} says {symbol} {depth}" + (f" at {leverage}x" if leverage else ""))
 
-    _signals: dict[SourceName, dict[Symbol, Signal]]
-
     def publish(self, source: SourceName) -> None:
         """The source's document, whole and readable; with a heartbeat where one is looked for."""
         house = self.house
         house.files.publish(source, house.files.document(source, self._signals.get(source, {})))
+        self._muted.pop(source, None)
         if source == BITTENSOR:
             house.files.beat(source)
-        house.asked.voices[source] = Voice.CLEAR
+        house.asked.voices[source] = Voice.CLEAR if not self._doubted() else Voice.DOUBTFUL
         self.note()
+
+    def _doubted(self) -> bool:
+        disturbed = any(fault.operation == "read" for fault in self.house.disk.faults)
+        return disturbed or self.house.local.wrong_by_s != 0
 
     def some_signal(self) -> None:
         source, symbol = self.chance.choice(self.scene.sources), self.chance.choice(self.scene.symbols)
@@ -88,103 +151,79 @@ class Story:
         leverage = None if self.scene.leverage_change == "when_flat" else leverage
         self.say(source, symbol, self.chance.choice(DEPTHS), leverage)
 
+    def mute(self, source: SourceName) -> None:
+        """Its heartbeat stops; its document stays, and counts until the heartbeat is too old."""
+        self._muted.setdefault(source, self.house.clock.monotonic())
+        self.house.asked.voices[source] = Voice.DOUBTFUL
+
+    async def beat(self) -> None:
+        """The processor of the source that has a heartbeat."""
+        while BITTENSOR in self.scene.sources:
+            await asyncio.sleep(BEAT_S)
+            since_s = self._muted.get(BITTENSOR)
+            if since_s is None:
+                self.house.files.beat(BITTENSOR)
+            elif self.house.clock.monotonic() > since_s + STALENESS_S + BEAT_S and not self._doubted():
+                self.house.asked.voices[BITTENSOR] = Voice.SILENT
+                self.note()
+
+    # --- files --------------------------------------------------------------------------------------------------------
+
     def arrange(self) -> None:
         """The home before the first start."""
-        house, scene = self.house, self.scene
-        self._signals = {}
-        house.files.mappings(scene)
-        house.files.weights(scene.weights, scene.leverages)
-        house.files.engine(scene, {})
-        house.asked.weights = {symbol: dict(shares) for symbol, shares in scene.weights.items()}
-        house.asked.leverages = dict(scene.leverages)
-        for source in scene.sources:
-            self.publish(source)
+        asked = self.house.asked
+        asked.weights = {symbol: dict(shares) for symbol, shares in self.scene.weights.items()}
+        asked.leverages = dict(self.scene.leverages)
+        self.write_all()
+        self.speak_again()
 
-    # --- the parts ----------------------------------------------------------------------------------------------------
+    def config_settled(self, for_s: float) -> bool:
+        """Whether an engine has been up, its disk well and its configuration the same for so long."""
+        if self.engine is None or self.house.disk.faults:
+            self.disturbed()
+        return self.house.clock.monotonic() - self._disturbed_s > for_s
 
-    async def live(self) -> None:
-        self.arrange()
-        helpers = [asyncio.ensure_future(work()) for work in (self.samples.run, self._beat)]
-        self.boot()
-        try:
-            await self._faulty()
-            await self._mended()
-        finally:
-            for helper in helpers:
-                helper.cancel()
-            if self.engine is not None:
-                self.engine.power.off()
-                await self.engine.end()
+    def disturbed(self) -> None:
+        self._disturbed_s = self.house.clock.monotonic()
+
+    def write_weights(self) -> None:
+        self.disturbed()
+        self.house.files.weights(self.house.asked.weights, self.house.asked.leverages)
+        self.note()
+
+    def write_engine(self) -> None:
+        self.disturbed()
+        self.house.files.engine(self.scene, {str(account): keys for account, keys in self.accounts.items()})
+        self.note()
+
+    def write_all(self) -> None:
+        self.house.files.mappings(self.scene)
+        self.write_weights()
+        self.write_engine()
+
+    def put_back(self, symbol: Symbol, shares: dict[SourceName, Decimal]) -> None:
+        self.house.asked.weights[symbol] = shares
+        self.write_weights()
+
+    def live_again(self, account: AccountId) -> None:
+        self.accounts.get(account, {}).pop("mode", None)
+        self.house.asked.closing.discard(account)
+        self.write_engine()
+
+    def lift_halt(self) -> None:
+        self.house.files.halt(None)
+        self.house.asked.halted = False
+
+    def right_clock(self) -> None:
+        self.house.local.wrong_by_s = 0.0
+        self.speak_again()
+
+    # --- the engine ---------------------------------------------------------------------------------------------------
 
     def boot(self) -> None:
+        self.disturbed()
         self.engine = self.house.begin()
         self.engine.start()
-
-    async def _beat(self) -> None:
-        while True:
-            await asyncio.sleep(BEAT_S)
-            if BITTENSOR in self.scene.sources and self.house.asked.voices[BITTENSOR] is Voice.CLEAR:
-                self.house.files.beat(BITTENSOR)
-
-    async def _faulty(self) -> None:
-        house, chance = self.house, self.chance
-        began_s = house.clock.monotonic()
-        while max(house.cycles.values()) < self.scene.cycles and house.clock.monotonic() < began_s + FAULTY_S:
-            if chance.random() < 0.45:
-                self.some_signal()
-            else:
-                await self.something()
-            await asyncio.sleep(chance.choice((0.0, 0.01, 0.3, 1.0, 3.0, 8.0, 20.0)))
-            self.counts.collect(house)
-
-    async def something(self) -> None:
-        kind: Callable[[House, random.Random], str] = self.chance.choice((request_fault, request_fault, stream_fault))
-        self.tell(kind(self.house, self.chance))
-
-    async def _mended(self) -> None:
-        """Faults stop. First everything must come to what was asked; then to what is asked anew; then rest."""
-        house = self.house
-        self.counts.collect(house)
-        house.sim.admin.clear_faults()
-        self.tell("every fault is mended")
-        self.note()
-        await self._until(lambda: self.checker.reached(self.doubtful), MENDED_S, "without a new signal")
-        for source in self.scene.sources:
-            for symbol in self.scene.symbols:
-                self.say(source, symbol, self.chance.choice(DEPTHS))
-        self.checker.asked_at = house.clock.time()
-        await self._until(lambda: self.checker.reached(set()), ASKED_S, "after fresh signals")
-        if self.scene.seed % 20 == 0:
-            await self._idle()
-        self.checker.finish()
-
-    async def _until(self, reached: Callable[[], list[str]], within_s: float, when: str) -> None:
-        """Waits until the ledger shows what was asked, and a little longer; breaches what does not come."""
-        house = self.house
-        began, before = house.clock.monotonic(), dict(house.cycles)
-        missing = reached()
-        while missing and house.clock.monotonic() < began + within_s:
-            await asyncio.sleep(LOOK_EVERY_S)
-            missing = reached()
-        took = max(house.cycles[account] - before[account] for account in before)
-        self.checker.slowest = max(self.checker.slowest, took)
-        for text in missing:
-            self.checker.breach("not converged", f"{within_s:g} s {when}: {text}")
-        await asyncio.sleep(10.0)
-        for text in [] if missing else reached():
-            self.checker.breach("not converged", f"it did not stay, {when}: {text}")
-
-    async def _idle(self) -> None:
-        """With nothing new asked and nothing wrong, nothing is sent: however often the same is said again."""
-        house = self.house
-        sent, cycles = len(house.sent), min(house.cycles.values())
-        for _ in range(2 * IDLE_CYCLES):
-            self.publish(self.scene.sources[0])
-            await asyncio.sleep(IDLE_EVERY_S)
-            if min(house.cycles.values()) >= cycles + IDLE_CYCLES:
-                break
-        if len(house.sent) != sent:
-            self.checker.breach("not idle", f"{len(house.sent) - sent} orders while nothing was asked")
 
     def outcome(self) -> Outcome:
         house = self.house

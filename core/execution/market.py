@@ -77,9 +77,9 @@ async def look(account: Account, facts: CycleFacts, memory: SymbolMemory) -> Mar
     symbol = memory.symbol
     now = account.clock.time()
     (price, no_price), (instrument, no_instrument), (equity, no_equity) = await _gather(
-        known(facts.price(symbol, now - MAX_PRICE_AGE_S / 2)),
-        known(facts.instrument(symbol)),
-        known(facts.equity(now - MAX_EQUITY_AGE_S)),
+        known(lambda: facts.price(symbol, now - MAX_PRICE_AGE_S / 2)),
+        known(lambda: facts.instrument(symbol)),
+        known(lambda: facts.equity(now - MAX_EQUITY_AGE_S)),
     )
     reasons = [no_price, no_instrument, no_equity]
     if equity is not None:

@@ -147,9 +147,12 @@ class CycleFacts:
         return (await self.instruments()).get(symbol)
 
 
-async def known(read: Awaitable[T]) -> tuple[T | None, str]:
-    """A read as (value, "") or (None, why it is Unknown). Denied and faults of ours still raise."""
+async def known(read: Callable[[], Awaitable[T]]) -> tuple[T | None, str]:
+    """A read as (value, "") or (None, why it is Unknown). Denied and faults of ours still raise.
+
+    It is begun here: what is cancelled before it came so far leaves nothing behind that nobody waited for.
+    """
     try:
-        return await read, ""
+        return await read(), ""
     except Unavailable as error:
         return None, str(error)

@@ -216,7 +216,7 @@ class RawLog:
         if identity is None:
             self._fold.forget(name)
             carried = [
-                (encode_record(state.in_force.record, state.in_force), state.in_force.record)
+                (encode_record(state.in_force.record, state), state.in_force.record)
                 for state in self._fold.opinions.symbols.values()
             ]
             if not carried:

@@ -10,7 +10,7 @@ import pytest
 
 from core.state import RealFileOps
 from signal_processors.tradingview_alerts import Direction
-from signal_processors.tradingview_order import Dedup, InForce, Record
+from signal_processors.tradingview_order import REMEMBERED, Dedup, InForce, Lately, Record, SymbolState
 from signal_processors.tradingview_raw import (
     CHUNK_BYTES,
     MAX_LINE_BYTES,
@@ -21,7 +21,7 @@ from signal_processors.tradingview_raw import (
     encode_record,
     read_range,
 )
-from tests.unit.tradingview.records import record
+from tests.unit.tradingview.records import T0, record
 
 DAY1, DAY2, DAY3 = (f"2026-11-{day}.jsonl" for day in (20, 21, 22))
 
@@ -75,9 +75,32 @@ def test_a_line_has_the_fields_others_read() -> None:
 
 def test_a_carried_line_answers_to_its_first_place() -> None:
     one = record(0)
-    line = encode_record(one, InForce(one, Direction.SHORT))
+    lately = Lately(("a", 'quoted"'), ("0123",), (T0,))
+    state = SymbolState(InForce(one, Direction.SHORT), lately.event_ids, lately.bodies, lately.body_times)
+    line = encode_record(one, state)
     found = decode_record(line[:-1], f"{DAY2}:1")
-    assert found == replace(one, carried=True, before=Direction.SHORT)
+    assert found == replace(one, carried=True, before=Direction.SHORT, lately=lately)
+
+
+def test_a_line_carried_by_an_earlier_version_is_read() -> None:
+    one = record(0)
+    line = encode_record(one).strip()[:-1] + b',"carried":{"raw":"2026-09-20.jsonl:3","before":"short"}}'
+    found = decode_record(line, f"{DAY2}:1")
+    assert found == replace(one, raw="2026-09-20.jsonl:3", carried=True, before=Direction.SHORT)
+
+
+def test_the_longest_carried_line_is_a_line_still() -> None:
+    worst = {"note": "\U0001d11e" * 4000, "deep": json.loads("[" * 31 + "]" * 31)}
+    one = record(0, **worst)
+    assert len(one.alert.body.text) > 40_000
+    ids = tuple(f"{n:03}{chr(34) * 125}" for n in range(REMEMBERED))
+    state = SymbolState(InForce(one), ids, ("0" * 32,) * REMEMBERED, (T0,) * REMEMBERED)
+    line = encode_record(one, state)
+    assert len(line) < MAX_LINE_BYTES
+    found = decode_record(line[:-1], "x")
+    assert isinstance(found, Record)
+    assert found.lately is not None
+    assert found.lately.event_ids == ids[-len(found.lately.event_ids) :] != ()
 
 
 DAMAGED = {

@@ -72,8 +72,9 @@ def trip_words(account: AccountId, trip: Trip, closeout: str = "") -> str:
 
 
 def trip_holds(account: AccountId, watch: Watch, closeout: str = "") -> list[Hold]:
-    """What an account's trips stand against."""
-    return [held(trip_words(account, trip, closeout)) for trip in watch.trips]
+    """What an account's trips stand against; the one that closes everything is told first."""
+    ordered = sorted(watch.trips, key=lambda trip: not trip.flatten)
+    return [held(trip_words(account, trip, closeout)) for trip in ordered]
 
 
 def breach(account: Account, because: str) -> None:

@@ -263,8 +263,8 @@ class Processor:
     def _recording(self, limit_gb: Decimal) -> Recording | None:
         """Of the reply that comes next, once an hour. One that fails is not tried again before the next hour."""
         now = self._clock.time()
-        if now < self._archive_at:
-            return None
+        if now < self._archive_at or self.judged is None:
+            return None  # the first reply is work enough: the next one has the same history
         self._archive_at = now + ARCHIVE_S
         try:
             self.archived()

@@ -3,8 +3,8 @@
     YYYY-MM-DD.jsonl          {"received_at","event","kind","body"}: every new order, opening and closing, once
     YYYY-MM-DDTHHMMSSZ.json.gz  one full reply an hour, as received
 
-The first reply of a home is the baseline: its archive holds it, and only what comes after it becomes lines. After a
-restart only what is newer than the newest order kept does.
+The first reply of a home is the baseline: the archive made with the second holds it, and only what comes after it
+becomes lines. After a restart only what is newer than the newest order kept does.
 """
 
 from __future__ import annotations

@@ -94,8 +94,8 @@ def watched(report: Path) -> Iterator[Seen]:
 
 def looking(send: Callable[..., Awaitable[Any]], look: Callable[[Any], None]) -> Callable[..., Awaitable[Any]]:
     @functools.wraps(send)
-    async def looked(self: object, message: Any) -> Any:
+    async def looked(self: object, message: Any, *more: Any) -> Any:
         look(message)
-        return await send(self, message)
+        return await send(self, message, *more)
 
     return looked

@@ -30,9 +30,9 @@ def watch(module: ModuleType) -> None:
     def looking(kind: Any, name: str, look: Any) -> None:
         send = getattr(kind, name)
 
-        async def looked(self: object, message: Any) -> Any:
+        async def looked(self: object, message: Any, *more: Any) -> Any:
             report(look(message))
-            return await send(self, message)
+            return await send(self, message, *more)
 
         setattr(kind, name, looked)
 

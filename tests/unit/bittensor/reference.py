@@ -59,7 +59,7 @@ def drawdown(positions: list[dict[str, Any]]) -> float:
 def sharpe(rs: list[float]) -> float:
     if len(rs) < 2 or len(set(rs)) == 1:
         return 0.0
-    return statistics.fmean(rs) / statistics.pstdev(rs)
+    return float(statistics.fmean(rs) / statistics.pstdev(rs))
 
 
 def consistency(positions: list[dict[str, Any]]) -> float:
@@ -70,7 +70,7 @@ def consistency(positions: list[dict[str, Any]]) -> float:
     mean = sum(gaps) / len(gaps)
     if mean == 0:
         return 0.0
-    return 1 - min(1.0, float(statistics.pstdev(gaps)) / mean)
+    return 1 - min(1.0, float(statistics.pstdev(gaps) / mean))
 
 
 def kept(miner: dict[str, Any], positions: list[dict[str, Any]], p: dict[str, float], as_of_ms: int) -> bool:

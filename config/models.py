@@ -78,6 +78,14 @@ MappingFile = dict[SourceText, dict[SourceSymbolText, SymbolText]]
 
 
 class PolicyKeys(BaseModel):
+def _no_books(value: Any) -> Decimal:
+    """A limit that cannot be kept is refused: one that is only written down would be trusted."""
+    raise ValueError(
+        "must be off: no venue's order book is read yet, so this limit could not be kept. "
+        "max_slippage bounds the price of every increase"
+    )
+
+
     """Policies and limits: at the top of engine_config for every account, inside `accounts{}` for one."""
 
     model_config = KEPT
@@ -100,7 +108,7 @@ class PolicyKeys(BaseModel):
     max_order_notional: Money = None
     max_increase_orders_per_minute: Annotated[int, BeforeValidator(whole(1, 1_000_000))] = 120
     max_positions: Annotated[int | None, BeforeValidator(or_off(whole(1, 100_000)))] = None
-    min_book_depth_x: Annotated[Decimal | None, BeforeValidator(or_off(within("0", "1000", open_low=True)))] = None
+    min_book_depth_x: Annotated[Decimal | None, BeforeValidator(or_off(_no_books))] = None
     daily_loss_pct: Percent = Decimal(10)
     daily_profit_pct: Annotated[Decimal | None, BeforeValidator(or_off(within("0", "1000000", open_low=True)))] = None
     kill_loss_pct: Percent = None

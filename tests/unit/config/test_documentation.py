@@ -183,7 +183,7 @@ def test_the_profiles_set_what_they_promise() -> None:
     assert seed.leverage_from is LeverageFrom.CONFIG
     assert seed.leverage_change is LeverageChange.CLOSE_AND_REOPEN
     scalping = policy("profiles/scalping.toml")
-    assert [scalping.max_leverage, scalping.max_positions, scalping.min_book_depth_x] == [50, 5, 2]
+    assert [scalping.max_leverage, scalping.max_positions, scalping.min_book_depth_x] == [50, 5, None]
     shares = [scalping.max_depth, scalping.max_total_margin, scalping.max_slippage]
     assert shares == [Decimal("0.005"), Decimal("0.2"), Decimal("0.005")]
     assert [scalping.trips.daily_loss_pct, scalping.trips.kill_loss_pct] == [5, 10]
@@ -194,6 +194,7 @@ def test_the_example_of_credentials_names_no_secret_and_is_read(tmp_path: Path) 
     home = Home(tmp_path)
     home.credentials.write_bytes((EXAMPLES / "credentials.json").read_bytes())
     home.credentials.chmod(0o600)
+    assert scalping.trips.max_notional_per_hour_x == 100
     environ = {"BYBIT_API_KEY": "key", "BYBIT_API_SECRET": "secret"}
     found = CredentialsFile(home, environ).load()
     assert [account.account for account in found.accounts] == ["bybit-main"]

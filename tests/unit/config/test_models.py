@@ -38,7 +38,7 @@ KEYS: dict[str, tuple[list[Any], list[Any]]] = {
     "max_order_notional": ([1, None, "auto"], [0, "off"]),
     "max_increase_orders_per_minute": ([1, 120], [0, Decimal("1.5"), None]),
     "max_positions": ([1, None, "off"], [0, Decimal("1.5")]),
-    "min_book_depth_x": ([Decimal("0.5"), None, "off"], [0]),
+    "min_book_depth_x": ([None, "off"], [0, 2, Decimal("0.5")]),
     "daily_loss_pct": ([1, 100, None, "off"], [0, 101]),
     "daily_profit_pct": ([1, 500, None, "off"], [0]),
     "kill_loss_pct": ([1, 100, None, "off"], [0, 101]),
@@ -67,6 +67,12 @@ def test_policy_key_refuses(key: str) -> None:
             checked = check_engine(Raw("engine_config.json", data))
             assert checked.value is None, (key, value)
             assert [problem.where for problem in checked.problems] == [f"engine_config.json: {path}"]
+
+
+def test_a_limit_that_cannot_be_kept_is_refused_with_what_to_use_instead() -> None:
+    (problem,) = check_engine(Raw("engine_config.json", {"min_book_depth_x": 2})).problems
+    assert "no venue's order book is read" in str(problem)
+    assert "max_slippage" in str(problem)
 
 
 def test_the_defaults_are_the_cores() -> None:

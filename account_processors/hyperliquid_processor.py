@@ -74,6 +74,7 @@ CAPABILITIES = Capabilities(
     validity_s=VALID_MS / 1000,
     reads_per_s=2.7,
     market_orders=False,
+    reductions_have_minimum=True,
 )
 """`reads_per_s`: 20 of weight a second for an address; the state of an account has 2, all prices together 20."""
 

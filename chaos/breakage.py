@@ -185,7 +185,7 @@ async def kill_for(story: Story, what: str) -> None:
 async def not_tradable(story: Story) -> None:
     venue, symbol = story.chance.choice(list(story.scene.accounts)), some_symbol(story)
     story.house.sim.admin.instrument({"venue": venue, "symbol": symbol, "tradable": False})
-    story.doubt(*story.places(symbol=symbol))
+    story.unlisted.update(key for key in story.places(symbol=symbol) if key[0].startswith(f"{venue}-"))
     story.happened("not_tradable", f"{venue} does not trade {symbol} now", venue)
     again = {"venue": venue, "symbol": symbol, "tradable": True}
     story.later(soon(story), f"{venue} trades {symbol}", lambda: story.house.sim.admin.instrument(again))

@@ -23,9 +23,9 @@ has seen, bounds the contracts; `rebalance_band` may keep a size of 1 % more, an
     fault of ours       the engine met an exception it has no name for
 
 Expected at the end is exactly what is asked: floor(equity x D x L / mark) to the lot, 0 where that is below the venue's
-minimum; a difference too small for the venue to trade (DUST) or within the band is no difference. After faults stop
-and before anything new is asked, symbols with a standing cause (drift, closed, lost journal …) are left out; once all
-sources have spoken anew, none is.
+minimum. A difference too small for the venue to trade (DUST), or within the band, is none; nor is a rest that a venue
+refuses to close for what it is worth. After faults stop and before anything new is asked, symbols with a standing cause
+(drift, closed, lost journal …) are left out; once all sources have spoken anew, none is.
 """
 
 from __future__ import annotations
@@ -98,10 +98,16 @@ class Checker:
         lot = instrument.quantity(instrument.lot)
         if position == 0 and least < smallest * (1 + BAND) + lot:
             return ""
+        if instrument.notional(position / instrument.contract_size, mark) < self._residue(seat, instrument):
+            return ""
         right = same_sign(position, span.full) and abs(position) <= most / (1 - BAND)
         if right and abs(position) >= least * (1 - BAND) - max(smallest, lot) - lot:
             return ""
         return f"holds {position}, asked {span.full} of equity is {least:.6f} to {most:.6f}"
+
+    def _residue(self, seat: Seat, instrument: Instrument) -> Decimal:
+        """What no order can trade away, in quote currency: where a venue's minimum is taken to hold for closes too."""
+        return instrument.min_notional if seat.venue == "hyperliquid" else ZERO
 
     def _instrument(self, seat: Seat, symbol: Symbol) -> Instrument:
         return self._house.exchange(seat.venue).listing(symbol).instrument

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from chaos.house import House
+from simulator.faults import Kind
 
 REQUEST_FAULTS: tuple[tuple[str, Any], ...] = (
     ("drop_before", None), ("drop_after", None), ("hang", None), ("garbage", None), ("empty", None), ("reset", None),
@@ -39,6 +40,9 @@ CODES: Mapping[str, tuple[str, ...]] = {
     "mexc": ("2005", "2042", "510", "513"),
     "hyperliquid": ("PerpMargin", "IocCancel", "DuplicateNonce"),
 }
+TOO_MANY = 429
+BANS_S: Mapping[str, float] = {"blofin": 300.0}
+"""Venues that are documented to shut an address out once it asked too much, and for how long."""
 OTHER_CODES = ("500",)
 
 
@@ -48,6 +52,8 @@ class Counts:
     def __init__(self) -> None:
         self._by_venue: dict[str, Counter[str]] = {}
         self._seen: dict[int, int] = {}
+        self.banned_until_s = 0.0
+        """Until then a venue may be left alone because it said so (monotonic seconds)."""
 
     def add(self, venue: str, kind: str, count: int = 1) -> None:
         if count:
@@ -57,7 +63,11 @@ class Counts:
         """Takes over what the simulator's faults have hit since the last time."""
         for fault in house.sim.world.faults.all():
             aimed = f"stream_{fault.kind}" if fault.match == "stream" else str(fault.kind)
-            self.add(fault.venue, aimed, fault.hits - self._seen.get(fault.id, 0))
+            hits = fault.hits - self._seen.get(fault.id, 0)
+            self.add(fault.venue, aimed, hits)
+            if hits and fault.kind is Kind.STATUS and fault.value == TOO_MANY:
+                until_s = house.clock.monotonic() + BANS_S.get(fault.venue, 0.0)
+                self.banned_until_s = max(self.banned_until_s, until_s)
             self._seen[fault.id] = fault.hits
 
     def rows(self) -> dict[str, dict[str, int]]:

@@ -76,13 +76,25 @@ async def _mended(story: Story) -> None:
     story.write_all()
     story.speak_again()
     story.tell("every fault is mended")
-    await _until(story, lambda: story.checker.reached(story.doubtful), MENDED_S, "without a new signal")
+    await asyncio.sleep(max(story.counts.banned_until_s - story.house.clock.monotonic(), 0.0))
+    left_out = story.doubtful | story.unlisted
+    await _until(story, lambda: story.checker.reached(left_out), MENDED_S, "without a new signal")
     if story.doubtful:
         await asyncio.sleep(CALM_S)
         for key in sorted(story.doubtful):
             story.adopt(key)
         story.tell("whatever is found is adopted")
         await asyncio.sleep(ADOPTED_S)
+        if story.scene.leverage_change == "when_flat":
+            await _flattened(story)
+
+
+async def _flattened(story: Story) -> None:
+    """Positions others opened may have a leverage of their own, which some venues change only while flat."""
+    for source in story.scene.sources:
+        for symbol in story.scene.symbols:
+            story.say(source, symbol, "0")
+    await asyncio.sleep(ADOPTED_S)
 
 
 async def _asked_anew(story: Story) -> None:
@@ -91,7 +103,7 @@ async def _asked_anew(story: Story) -> None:
         for symbol in story.scene.symbols:
             story.say(source, symbol, story.chance.choice(DEPTHS))
     story.checker.asked_at = story.house.clock.time()
-    await _until(story, lambda: story.checker.reached(()), ASKED_S, "after fresh signals")
+    await _until(story, lambda: story.checker.reached(story.unlisted), ASKED_S, "after fresh signals")
 
 
 async def _until(story: Story, missing: Callable[[], list[str]], within_s: float, when: str) -> None:

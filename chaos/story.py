@@ -56,6 +56,8 @@ class Story:
         self.engine: Engine | None = None
         self.doubtful: set[Key] = set()
         """Where something happened after which less than everything asked for may rightly be held."""
+        self.unlisted: set[Key] = set()
+        """Where the venue did not trade the symbol for a while: an engine that reads the list then keeps it an hour."""
         self.accounts: dict[AccountId, dict[str, object]] = {}
         """What engine_config.json says of each account."""
         self.first_marks = {symbol: self.house.mark(symbol) for symbol in scene.symbols}
@@ -123,8 +125,15 @@ class Story:
 
     # --- sources ------------------------------------------------------------------------------------------------------
 
+    def doubt_blended(self, but: SourceName | None, symbol: Symbol | None = None) -> None:
+        """Something changes while a source other than `but` cannot surely be read: the size made of it may be smaller,
+        and stays when that source is back unchanged."""
+        if any(voice is not Voice.CLEAR for source, voice in self.house.asked.voices.items() if source != but):
+            self.doubt(*self.places(symbol=symbol))
+
     def say(self, source: SourceName, symbol: Symbol, depth: str, leverage: str | None = None) -> None:
         """A source gives its opinion on a symbol, beside what it says of the others."""
+        self.doubt_blended(source, symbol)
         said = Said(Decimal(depth), None if leverage is None else Decimal(leverage))
         self.house.asked.say(source, symbol, said)
         self._signals.setdefault(source, {})[symbol] = Signal(said.depth, self.house.local.time(), said.leverage)
@@ -188,11 +197,13 @@ class Story:
 
     def write_weights(self) -> None:
         self.disturbed()
+        self.doubt_blended(None)
         self.house.files.weights(self.house.asked.weights, self.house.asked.leverages)
         self.note()
 
     def write_engine(self) -> None:
         self.disturbed()
+        self.doubt_blended(None)
         self.house.files.engine(self.scene, {str(account): keys for account, keys in self.accounts.items()})
         self.note()
 

@@ -145,9 +145,18 @@ def _reduction(task: _Task) -> Plan | None:
         return None
     if actual.unresolved_reduction > 0:
         return Plan((), SymbolState.UNRESOLVED, actual.unresolved or "a reduction is not resolved yet")
-    if kept != 0 and excess < instrument.min_contracts:
+    if kept != 0 and (excess < instrument.min_contracts or _too_small_to_reduce(task, excess)):
         return None
     return _reduce_by(task, Side.of(-held), excess, closes=kept == 0)
+
+
+def _too_small_to_reduce(task: _Task, excess: Decimal) -> bool:
+    """Whether the venue refuses a reduction of `excess` for what it is worth; a full close is always tried."""
+    market = task.market
+    mark = market.price.mark if market.price else market.stale_price
+    if not market.capabilities.reductions_have_minimum or mark is None or market.instrument is None:
+        return False
+    return market.instrument.notional(excess, mark) < market.instrument.min_notional
 
 
 def _nets(task: _Task) -> bool:
@@ -283,7 +292,8 @@ def _leverage(task: _Task, grows: bool) -> Plan | None:
     if actual.leverage == target.leverage:
         return None
     change = f"leverage {plain(actual.leverage)} -> {plain(target.leverage)}"
-    if task.position != 0 and not capabilities.changes_in_place(target.margin_mode):
+    reopens = task.policy.leverage_change is LeverageChange.CLOSE_AND_REOPEN and actual.leverage_fixed
+    if task.position != 0 and (reopens or not capabilities.changes_in_place(target.margin_mode)):
         return _leverage_when_flat(task, change, grows)
     if task.position == 0:
         if not grows:

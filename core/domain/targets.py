@@ -129,6 +129,8 @@ class Actual:
     unresolved_increase: Decimal = ZERO
     unresolved_reduction: Decimal = ZERO
     unresolved: str | None = None
+    leverage_fixed: bool = False
+    """The venue refused to change the leverage of this open position: it is taken to be possible only while flat."""
     closing_tries: int = 0
     """Reductions in a row that were sent and filled nothing; matters only where a venue has no market orders."""
     because: str = ""

@@ -268,6 +268,8 @@ class Capabilities:
     position_seq: bool = False
     private_stream: bool = False
     find_by_client_id: bool = True
+    reductions_have_minimum: bool = False
+    """`Instrument.min_notional` holds for reduce-only orders too: less of a position cannot be traded away."""
     cross_leverage: LeverageScope | None = None
     """Where leverage works otherwise in cross margin: how, and it may then change while a position is open. None: as
     `leverage` and `leverage_in_place` say for either mode."""

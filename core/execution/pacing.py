@@ -16,6 +16,7 @@ class Pace(StrEnum):
     REDUCTION_REJECTED = "the venue rejected the reduction"
     SHORT_FILL = "the increase was filled short"
     SETTING_REFUSED = "the venue refused the leverage or margin mode"
+    SETTING_FAILED = "the leverage or margin mode could not be set"
     READ_FAILED = "a read failed"
 
 
@@ -24,6 +25,7 @@ _DELAYS_S: Mapping[Pace, tuple[float, float]] = {
     Pace.REDUCTION_REJECTED: (1.0, 10.0),
     Pace.SHORT_FILL: (1.0, 30.0),
     Pace.SETTING_REFUSED: (5.0, 300.0),
+    Pace.SETTING_FAILED: (5.0, 300.0),
     Pace.READ_FAILED: (1.0, 30.0),
 }
 """First delay and the most it grows to, seconds."""
@@ -33,6 +35,7 @@ _SCOPES: Mapping[Pace, tuple[Scope, SymbolState]] = {
     Pace.REDUCTION_REJECTED: (Scope.REDUCTIONS, SymbolState.OUT_OF_SYNC),
     Pace.SHORT_FILL: (Scope.INCREASES, SymbolState.OUT_OF_SYNC),
     Pace.SETTING_REFUSED: (Scope.LEVERAGE, SymbolState.BLOCKED),
+    Pace.SETTING_FAILED: (Scope.LEVERAGE, SymbolState.BLOCKED),
 }
 
 
@@ -81,6 +84,13 @@ class Pacing:
     def until(self, symbol: Symbol | None, pace: Pace) -> float:
         """When the longest pause of that kind ends (epoch seconds); 0 when there is none."""
         return max((p.until for (s, k, _), p in self._pauses.items() if s == symbol and k is pace), default=0.0)
+
+    def stands(self, symbol: Symbol, pace: Pace, generation: int, now: float) -> bool:
+        """Whether a pause of that kind stands against a symbol's present generation."""
+        return any(
+            (owner, kind, pause.generation) == (symbol, pace, generation) and pause.until > now
+            for (owner, kind, _), pause in self._pauses.items()
+        )
 
     def holds(self, symbol: Symbol, generation: int, now: float) -> tuple[Hold, ...]:
         """The pauses that stand against a symbol's present generation, as holds."""

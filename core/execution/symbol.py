@@ -29,7 +29,7 @@ from core.domain import (
     toward_zero,
 )
 from core.domain import Symbol as SymbolName
-from core.errors import Denied, Unavailable, VenueError
+from core.errors import Denied, Rejected, Unavailable, VenueError
 from core.events import GenerationSized, StepDone
 from core.execution.account import SymbolOutcome
 from core.execution.context import (
@@ -270,8 +270,14 @@ class SymbolCycle:
             unresolved_reduction=sum((o.contracts for o in reductions), ZERO),
             unresolved=unresolved,
             because=now.verdict.because,
+            leverage_fixed=self._leverage_fixed(),
             closing_tries=self._account.view(self._symbol).closing_tries,
         )
+
+    def _leverage_fixed(self) -> bool:
+        """Whether the venue lately refused to change leverage or margin mode for this generation."""
+        account, memory = self._account, self._memory
+        return account.pacing.stands(self._symbol, Pace.SETTING_REFUSED, memory.generation, account.clock.time())
 
     def _without_market(self, target: Target, actual: Actual, policy: Policy) -> Plan:
         """Nothing needs a price: the position is where it should be, or is not ours to move."""
@@ -350,7 +356,8 @@ class SymbolCycle:
         except VenueError as error:
             self._leverage = None
             generation, now = self._memory.generation, account.clock.time()
-            account.pacing.failed(self._symbol, Pace.SETTING_REFUSED, error.code, generation, now, str(error))
+            pace = Pace.SETTING_REFUSED if isinstance(error, Rejected) else Pace.SETTING_FAILED
+            account.pacing.failed(self._symbol, pace, error.code, generation, now, str(error))
             return True
         account.details[self._symbol] = (found, account.clock.time())
         self._leverage = found

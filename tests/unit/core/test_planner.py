@@ -216,6 +216,15 @@ def test_a_remainder_below_the_smallest_notional_is_dust_for_increases_only() ->
     assert only(target("10"), actual("14"), costly).contracts == 4
 
 
+def test_where_reductions_have_a_minimum_too_a_smaller_part_is_dust_and_a_full_close_is_tried() -> None:
+    refusing = replace(PER_SYMBOL, reductions_have_minimum=True)
+    small = market(instrument(lot="1", minimum="1", min_notional="500"), capabilities=refusing)
+    assert plan(target("10"), actual("14"), small, DEFAULTS).state is S.DUST
+    assert traded(plan(target("10"), actual("15"), small, DEFAULTS)) == d(-5)
+    assert traded(plan(target("0"), actual("4"), small, DEFAULTS)) == d(-4)
+    assert traded(plan(target("-10"), actual("4"), small, DEFAULTS)) == d(-4)
+
+
 def test_dust_tells_what_must_be_known() -> None:
     found = market(instrument(lot="1", minimum="3"))
     assert plan(target("10", held="a source is silent"), actual("12"), found, DEFAULTS).state is S.HELD

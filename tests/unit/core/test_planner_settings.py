@@ -177,6 +177,15 @@ def test_close_and_reopen_closes_when_an_increase_is_due() -> None:
     assert [type(step) for step in flat.steps] == [SetLeverage]
 
 
+def test_close_and_reopen_closes_where_the_venue_refuses_to_change_an_open_position() -> None:
+    refused = replace(NINE, holds=(REFUSED,))
+    (order,) = orders(plan(refused, replace(actual("4"), leverage_fixed=True), market(), REOPEN))
+    assert (order.signed, order.full_close, order.reduce_only) == (d(-4), True, True)
+    for found, policy in ((actual("4"), REOPEN), (replace(actual("4"), leverage_fixed=True), DEFAULTS)):
+        made = plan(refused, found, market(), policy)
+        assert (made.steps, made.state, made.next_due) == ((), S.BLOCKED, NOW + 9)
+
+
 @pytest.mark.parametrize(("wanted", "where"), [c[1:] for c in STUCK], ids=[c[0] for c in STUCK])
 def test_what_could_not_be_reopened_is_not_closed(wanted: Target, where: object) -> None:
     made = plan(wanted, actual("4"), where, REOPEN)  # type: ignore[arg-type]  # a Market, from the table

@@ -146,6 +146,7 @@ def _unknown_keys(raw: Raw, keys: EngineKeys) -> list[ConfigError]:
     section: BaseModel
     for name, section in (
         ("dedup", keys.dedup),
+        ("signal_stores", keys.signal_stores),
         ("tradingview_endpoint", keys.tradingview_endpoint),
         ("control_api", keys.control_api),
     ):

@@ -47,6 +47,7 @@ PositiveShare = Annotated[Decimal, BeforeValidator(within("0", "1", open_low=Tru
 Percent = Annotated[Decimal | None, BeforeValidator(or_off(within("0", "100", open_low=True)))]
 Money = Annotated[Decimal | None, BeforeValidator(or_off(within("0", "1000000000000", open_low=True), AUTO))]
 LeverageNumber = Annotated[Decimal, BeforeValidator(within("1", "125"))]
+Days = Annotated[int | None, BeforeValidator(or_off(whole(1, 36500)))]
 Age = Annotated[float | None, BeforeValidator(or_off(seconds("0.1", "31536000")))]
 
 
@@ -77,7 +78,6 @@ MappingFile = dict[SourceText, dict[SourceSymbolText, SymbolText]]
 # --- engine_config.json -----------------------------------------------------------------------------------------------
 
 
-class PolicyKeys(BaseModel):
 def _no_books(value: Any) -> Decimal:
     """A limit that cannot be kept is refused: one that is only written down would be trusted."""
     raise ValueError(
@@ -86,6 +86,7 @@ def _no_books(value: Any) -> Decimal:
     )
 
 
+class PolicyKeys(BaseModel):
     """Policies and limits: at the top of engine_config for every account, inside `accounts{}` for one."""
 
     model_config = KEPT
@@ -168,6 +169,16 @@ class EndpointKeys(BaseModel):
     trusted_proxies: list[Network] = Field(default_factory=list)
 
 
+class StoreKeys(BaseModel):
+    """How long the signal stores are kept, in whole days after a file's own."""
+
+    model_config = KEPT
+    compress_after_days: Days = 7
+    raw_keep_days: Days = 365
+    deduplicated_keep_days: Days = 365
+    rejected_keep_days: Days = 30
+
+
 class ControlKeys(BaseModel):
     """Where the control API listens."""
 
@@ -189,6 +200,7 @@ class EngineKeys(BaseModel):
     sources: dict[SourceText, SourceEntry] = Field(default_factory=dict)
     accounts: dict[AccountText, AccountEntry] = Field(default_factory=dict)
     dedup: DedupKeys = DedupKeys()
+    signal_stores: StoreKeys = StoreKeys()
     tradingview_endpoint: EndpointKeys = EndpointKeys()
     control_api: ControlKeys = ControlKeys()
 

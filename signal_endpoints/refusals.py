@@ -3,7 +3,7 @@
     {"at","from","field","reason","bytes","excerpt"}
 
 Only requests with a valid token get here, tokens are taken out, and the whole is bounded: an excerpt of each, so much a
-day, so many days.
+day, so many days (`signal_processors.signal_stores`).
 """
 
 from __future__ import annotations
@@ -17,13 +17,11 @@ from core.ports import FileOps
 from core.state import day_of, ensure_dir, format_instant
 from core.state.jsonfile import encode
 from signal_processors.tradingview_alerts import Refusal
-from signal_processors.tradingview_raw import RAW_FILE
 
 log = logging.getLogger("tradingview-endpoint")
 
 EXCERPT_CHARACTERS = 512
 DAY_BYTES = 1024 * 1024
-DAYS_KEPT = 30
 
 
 class Refusals:
@@ -61,13 +59,7 @@ class Refusals:
             identity = self._ops.identity(path)
             self._left_bytes = DAY_BYTES - (0 if identity is None else identity.size)
             self._day = day
-            self._forget_old_days(path.name)
         if self._left_bytes < len(line):
             return  # the day is full: more of the same would say nothing new
         self._left_bytes -= len(line)
         self._ops.append(path, line)
-
-    def _forget_old_days(self, today: str) -> None:
-        names = sorted({today, *(name for name in self._ops.list(self._folder) if RAW_FILE.fullmatch(name))})
-        for name in names[:-DAYS_KEPT]:
-            self._ops.remove(self._folder / name)

@@ -34,6 +34,7 @@ from config.home import Home
 from config.process import EXIT_INVALID, Heartbeat, Life
 from core.clock import SystemClock
 from core.errors import ConfigError
+from core.ports import FileOps
 from core.state import RealFileOps, ensure_dir
 from core.state.files import FILE_MODE
 from observers.log import start_logging
@@ -43,6 +44,7 @@ from signal_endpoints.refusals import Refusals
 from signal_endpoints.standing import Standing
 from signal_endpoints.webhook_app import Webhook, WsgiApp, create_app
 from signal_endpoints.webhook_tokens import Tokens
+from signal_processors.signal_stores import Ages, Store, Tended, raw_may_go, tend_for_ever
 from signal_processors.tradingview_document import SOURCE
 from signal_processors.tradingview_old_logs import import_old_logs
 
@@ -84,8 +86,19 @@ def build(root: str) -> WsgiApp:
     )
     tick(webhook)
     threading.Thread(target=keep_up, args=(webhook,), name="housekeeping", daemon=True).start()
+    tend_for_ever(home, stores_of(home, ops), clock, log)
     Heartbeat(home, PROCESS, ops, clock, lambda: {**webhook.live.versions, **tokens.versions}).start()
     return create_app(webhook)
+
+
+def stores_of(home: Home, ops: FileOps) -> list[Tended]:
+    """The stores this process writes, and how long each is kept."""
+    raw = Store(home.raw_signals(SOURCE), ops, may_go=raw_may_go())
+    rejected = Store(home.rejected_signals(SOURCE), ops)
+    return [
+        (raw, lambda keys: Ages(keys.compress_after_days, keys.raw_keep_days)),
+        (rejected, lambda keys: Ages(keys.compress_after_days, keys.rejected_keep_days)),
+    ]
 
 
 def tick(webhook: Webhook) -> None:

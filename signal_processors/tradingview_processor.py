@@ -27,6 +27,7 @@ from core.ports import Clock, FileOps
 from core.state import RealFileOps, ensure_dir
 from core.state.files import FILE_MODE, sweep_leftovers
 from observers.log import start_logging
+from signal_processors.signal_stores import Ages, Store, Tended, tend_for_ever
 from signal_processors.tradingview_document import SOURCE, DocumentFile
 from signal_processors.tradingview_effects import Effects
 from signal_processors.tradingview_log import Folded, LogFold
@@ -215,6 +216,12 @@ def follow(processor: Processor, folder: Path, stop: threading.Event) -> None:
             processor.poll()
 
 
+def stores_of(home: Home) -> list[Tended]:
+    """The store this process writes, and how long it is kept."""
+    store = Store(home.deduplicated_signals(SOURCE), RealFileOps())
+    return [(store, lambda keys: Ages(keys.compress_after_days, keys.deduplicated_keep_days))]
+
+
 def _inode(folder: Path) -> int | None:
     try:
         return folder.stat().st_ino
@@ -258,11 +265,13 @@ def _work(life: Life, home: Home, processor: Processor, *, once: bool) -> int:
         return 0 if processor.poll(last=True) else 1
     with life.stopping_threads() as stop:
         beating = Heartbeat(home, PROCESS, RealFileOps(), SystemClock()).start()
+        tending = tend_for_ever(home, stores_of(home), SystemClock(), log)
         processor.poll()
         life.ready()
         follow(processor, home.raw_signals(SOURCE), stop)
         processor.poll(last=True)
         beating.set()
+        tending.set()
     log.info("Ended (%s).", life.why)
     return 0
 

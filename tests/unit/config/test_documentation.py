@@ -30,6 +30,7 @@ from config.models import (
     PolicyKeys,
     SourceEntry,
     SourceWeight,
+    StoreKeys,
     WeightEntry,
 )
 from core.domain import AccountId, LeverageChange, LeverageFrom, Policy
@@ -45,6 +46,7 @@ TABLES: Mapping[str, type[BaseModel]] = {
     "source": SourceEntry,
     "account": AccountEntry,
     "dedup": DedupKeys,
+    "signal_stores": StoreKeys,
     "tradingview_endpoint": EndpointKeys,
     "control_api": ControlKeys,
 }
@@ -155,14 +157,19 @@ def test_the_twins_write_every_key_and_are_the_defaults(name: str) -> None:
     raw = example(name)
     assert set(raw.data) == TOP_KEYS
     assert set(raw.data["sources"]) == set(SOURCE_DEFAULTS)
-    for section, model in (("dedup", DedupKeys), ("tradingview_endpoint", EndpointKeys), ("control_api", ControlKeys)):
+    for section, model in (
+        ("dedup", DedupKeys),
+        ("signal_stores", StoreKeys),
+        ("tradingview_endpoint", EndpointKeys),
+        ("control_api", ControlKeys),
+    ):
         assert set(raw.data[section]) == set(model.model_fields)
     engine = check_engine(raw).value
     assert engine is not None
     assert engine.policy == PolicyKeys()
     assert all(engine.keys.source(source) == EngineKeys().source(source) for source in SOURCE_DEFAULTS)
     assert (engine.keys.dedup, engine.keys.tradingview_endpoint) == (DedupKeys(), EndpointKeys())
-    assert engine.keys.control_api == ControlKeys()
+    assert (engine.keys.control_api, engine.keys.signal_stores) == (ControlKeys(), StoreKeys())
     assert len(ENGINES) == 2
 
 
@@ -187,6 +194,7 @@ def test_the_profiles_set_what_they_promise() -> None:
     shares = [scalping.max_depth, scalping.max_total_margin, scalping.max_slippage]
     assert shares == [Decimal("0.005"), Decimal("0.2"), Decimal("0.005")]
     assert [scalping.trips.daily_loss_pct, scalping.trips.kill_loss_pct] == [5, 10]
+    assert scalping.trips.max_notional_per_hour_x == 100
     assert scalping.reconcile_interval_s == 1.0
 
 
@@ -194,7 +202,6 @@ def test_the_example_of_credentials_names_no_secret_and_is_read(tmp_path: Path) 
     home = Home(tmp_path)
     home.credentials.write_bytes((EXAMPLES / "credentials.json").read_bytes())
     home.credentials.chmod(0o600)
-    assert scalping.trips.max_notional_per_hour_x == 100
     environ = {"BYBIT_API_KEY": "key", "BYBIT_API_SECRET": "secret"}
     found = CredentialsFile(home, environ).load()
     assert [account.account for account in found.accounts] == ["bybit-main"]

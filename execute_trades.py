@@ -26,7 +26,7 @@ from core.execution.account import COMPACT_BYTES, Account
 from core.execution.opening import Opener
 from core.ports import Transport
 from core.signal_manager import SignalManager
-from core.state import FactLog, Projections, RealFileOps, locks_in, troubles
+from core.state import FactLog, Projections, RealFileOps, WrittenBehind, locks_in, troubles
 from core.trade_executor import MAX_CONCURRENT_SYMBOL_REQUESTS, TradeExecutor
 from observers import FanOut
 from observers.facts import FactsObserver
@@ -43,18 +43,19 @@ class Engine:
     signals: SignalFiles
     transport: Transport
     shared: tuple[VenueShared, ...]
+    publisher: WrittenBehind
 
     async def aclose(self) -> None:
         self.executor.close()
-        await asyncio.gather(*(venue.close() for venue in self.shared))
+        await asyncio.gather(self.publisher.close(), *(venue.close() for venue in self.shared))
         await self.transport.close()
 
 
 def compose(home: Home, known: Credentials, emit: Emit, via: Transport | None = None, dry: bool = False) -> Engine:
     """Joins files, manager, executor and adapters. An account that cannot be used is BLOCKED, with its reason."""
     clock, entropy, ops, transport = SystemClock(), SystemEntropy(), RealFileOps(), via or HttpTransport(SystemClock())
-    told, ever = troubles(emit, clock), FactLog(home.facts, ops).traded
-    projections = Projections(home.depths, home.statuses, ops, clock, told, ever)
+    files, ever = (home.depths, home.statuses, ops, clock), FactLog(home.facts, ops).traded
+    shown = WrittenBehind(lambda told: Projections(*files, told, ever), troubles(emit, clock), asyncio.to_thread)
     settings = FileSettings(home, clock, accounts=known.known, keeps=not dry)
     signals = SignalFiles(home, clock, staleness_s=settings.staleness_s, remembers=not dry)
     compact_bytes = whole_setting("COMPACT_BYTES", COMPACT_BYTES)
@@ -69,11 +70,10 @@ def compose(home: Home, known: Credentials, emit: Emit, via: Transport | None = 
             processor = load(one.known.venue)(one.account, one.keys, transport, clock, entropy, *place)
             accounts.append(Account(one.account, processor, clock, entropy, emit, compact_bytes))
         except ConfigError as error:
-            projections.refuse(one.account, one.trouble or str(error))
-    locks = locks_in(home.locks, NAME, clock)
-    opener = Opener(home.journals, ops, entropy, asyncio.to_thread, locks, projections.projected)
-    executor = TradeExecutor(accounts, SignalManager(settings, signals), opener, projections, clock, dry)
-    return Engine(executor, settings, signals, transport, tuple(shared.values()))
+            shown.refuse(one.account, one.trouble or str(error))
+    opener = Opener(home.journals, ops, entropy, asyncio.to_thread, locks_in(home.locks, NAME, clock), shown.projected)
+    executor = TradeExecutor(accounts, SignalManager(settings, signals), opener, shown, clock, dry)
+    return Engine(executor, settings, signals, transport, tuple(shared.values()), shown)
 
 
 async def run(

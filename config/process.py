@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import select
@@ -121,6 +122,13 @@ class Channel:
                 return
 
 
+def settle_memory() -> None:
+    """Takes what was loaded so far out of the garbage collector's sight: it stays, and to look through all of it now
+    and then would hold everything up for a tenth of a second."""
+    gc.collect()
+    gc.freeze()
+
+
 class Life:
     """From `begin` to the end of the process. `why` is what ended it, '' while nothing has."""
 
@@ -143,7 +151,8 @@ class Life:
     # --- ready --------------------------------------------------------------------------------------------------------
 
     def ready(self) -> None:
-        """Answers PM2's `wait_ready`. Without PM2, and a second time, it does nothing."""
+        """Answers PM2's `wait_ready`. Without PM2, and a second time, it does nothing but `settle_memory`."""
+        settle_memory()
         if self._channel is not None:
             self._channel.ready()
 

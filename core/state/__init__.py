@@ -3,6 +3,7 @@
 Everything here takes its disk as an argument (`ports.FileOps`), so that a simulated one can lose what was never synced.
 """
 
+from core.state.behind import WrittenBehind
 from core.state.documents import parse_document, render_document
 from core.state.facts import FactLog
 from core.state.files import RealFileOps, ensure_dir, write_atomic
@@ -16,6 +17,7 @@ __all__ = [
     "FactLog",
     "Projections",
     "RealFileOps",
+    "WrittenBehind",
     "content_hash",
     "day_of",
     "dumps",

@@ -106,7 +106,7 @@ def run(alerts: int, symbols: int) -> dict[str, Any]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="trade-engine-bench-")))
         progress("alert: starting simulator, endpoint, processor and engine")
-        world = stack.enter_context(BenchWorld(folder, ["bybit"], 1, symbols, rtt_ms=0))
+        world = stack.enter_context(BenchWorld(folder, {"bybit": 1}, symbols, rtt_ms=0))
         webhook = world.webhook()
         for program in (endpoint_program, processor_program, engine_program):
             stack.enter_context(program(world.home, folder))

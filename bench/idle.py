@@ -28,7 +28,7 @@ SETTLE_S = 5.0
 def run(duration_s: float, symbols: int) -> dict[str, Any]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="trade-engine-bench-")))
-        world = stack.enter_context(BenchWorld(folder, ["bybit"], 1, symbols, rtt_ms=0))
+        world = stack.enter_context(BenchWorld(folder, {"bybit": 1}, symbols, rtt_ms=0))
         world.webhook()
         world.say("0.5")
         make = (endpoint_program, processor_program, engine_program)

@@ -121,7 +121,7 @@ class Scene:
 def scene(folder: Path, seed: int) -> Iterator[Scene]:
     """The whole house, running; everything is stopped on the way out."""
     with ExitStack() as stack:
-        world = stack.enter_context(BenchWorld(folder, ["bybit"], 1, SYMBOLS, RTT_MS))
+        world = stack.enter_context(BenchWorld(folder, {"bybit": 1}, SYMBOLS, RTT_MS))
         webhook, terms = arrange(world)
         equity = Decimal(world.ledger()["venues"]["bybit"]["accounts"]["main"]["equity"])
         sender = Sender(webhook, world.symbols, random.Random(seed))  # noqa: S311 - repeatable, not secret

@@ -6,7 +6,8 @@ import http.client
 import json
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -91,19 +92,27 @@ def engine_program(home: Home, folder: Path) -> Program:
     return Program("trade-engine", ["execute_trades.py", "--home", str(home.root)], folder)
 
 
+def tradable(venue: str) -> set[str]:
+    """Symbols of a venue that settle in what its accounts hold: the currency of most of them."""
+    listings = load_listings(venue)
+    settle, _ = Counter(it.instrument.settle for it in listings).most_common(1)[0]
+    return {str(it.symbol) for it in listings if it.instrument.settle == settle}
+
+
 class BenchWorld:
     """The simulator and a home whose accounts trade on it. Use as a context manager."""
 
-    def __init__(self, folder: Path, venues: Sequence[str], accounts: int, symbols: int, rtt_ms: float) -> None:
+    def __init__(self, folder: Path, accounts: Mapping[str, int], symbols: int, rtt_ms: float) -> None:
+        """`accounts`: how many on each venue; `symbols`: how many that all of the venues list."""
         self.folder = folder
         self.home = Home(folder / "home")
-        self._venues = list(venues)
+        self._venues = list(accounts)
         self._count = symbols
         self._ready = folder / "ready.jsonl"
         self._lines: list[dict[str, Any]] = []
         self._revision = 0
         self.symbols: list[str] = []
-        counts = ",".join(f"{venue}={accounts}" for venue in self._venues)
+        counts = ",".join(f"{venue}={count}" for venue, count in accounts.items())
         command = ["-m", "simulator.server", "--quiet", "--port-base", str(free_ports(SIMULATOR_PORTS))]
         command += ["--accounts", counts, "--venues", ",".join(self._venues), "--rtt-ms", str(rtt_ms)]
         self.simulator = Program("venue-simulator", [*command, "--ready-file", str(self._ready)], folder)
@@ -120,7 +129,7 @@ class BenchWorld:
     def _configure(self) -> None:
         ops, home = RealFileOps(), self.home
         home.prepare()
-        everywhere = set.intersection(*({str(it.symbol) for it in load_listings(venue)} for venue in self._venues))
+        everywhere = set.intersection(*(tradable(venue) for venue in self._venues))
         self.symbols = sorted(s for s in self.ledger()["prices"] if s in everywhere)[: self._count]
         if len(self.symbols) < self._count:
             raise BenchFailed(f"only {len(self.symbols)} symbols are listed at all of {', '.join(self._venues)}")

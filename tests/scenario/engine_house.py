@@ -146,7 +146,7 @@ class EngineHouse:
 @contextlib.contextmanager
 def engine_house(folder: Path, rtt_ms: float = 0.0) -> Iterator[EngineHouse]:
     """A house with its price pinned; its engine does not run yet. Everything is stopped on the way out."""
-    with BenchWorld(folder, ["bybit"], 1, 1, rtt_ms) as world:
+    with BenchWorld(folder, {"bybit": 1}, 1, rtt_ms) as world:
         house = EngineHouse(world, folder)
         world.admin("price", {"symbol": house.symbol, "price": world.ledger()["prices"][house.symbol]})
         try:

@@ -32,11 +32,10 @@ def test_all_venues_converge_side_by_side() -> None:
     async def story() -> None:
         async with fleet.running():
             fleet.say({BTC: "0.5", ETH: "-0.5"})
-            for account in fleet.places:
-                await fleet.until(lambda a=account: fleet.there(a) and fleet.there(a, ETH, -1), SETTLED_S, account)  # type: ignore[misc]
+            everybody = tuple(fleet.places)
+            await fleet.until(lambda: all(fleet.there(a) and fleet.there(a, ETH, -1) for a in everybody), SETTLED_S)
             fleet.say({BTC: "0"})
-            for account in fleet.places:
-                await fleet.until(lambda a=account: fleet.there(a, sign=0), SETTLED_S, account)  # type: ignore[misc]
+            await fleet.until(lambda: all(fleet.there(a, sign=0) for a in everybody), SETTLED_S)
         assert len(fleet.places) == len(REGISTRY) + 1
         assert fleet.over_limit() == 0
 

@@ -107,6 +107,7 @@ def test_reconcile(tmp_path: Path) -> None:
     assert set(found["ratio"]) == {"last_ack", "verified"}
     assert set(found["by_venue"]) == {"bybit"}
     assert found["by_venue"]["bybit"]["bound"]["by"] == "round trips"
+    assert found["over_limit"] == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

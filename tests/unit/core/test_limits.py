@@ -18,16 +18,37 @@ from core.limits import (
     asked_by_files,
     changed_instrument,
     clock_hold,
+    equity_hold,
     expiry_hold,
     exposure_holds,
     implausible,
+    leverage_hold,
 )
-from tests.unit.core.builders import BTC, NOW, PROPERTY, SN8, TV, d, equity, instrument, price
+from core.planner import plan
+from tests.unit.core.builders import (
+    BTC,
+    NOW,
+    PROPERTY,
+    SN8,
+    TV,
+    actual,
+    d,
+    equity,
+    instrument,
+    market,
+    price,
+    target,
+    traded,
+)
 
 # --- admission --------------------------------------------------------------------------------------------------------
 
 HELD, NEW, STILL = (True, True), (False, True), (True, False)
 LIMIT = d("0.9")
+
+
+def worth(name: str, notional: str | None, kind: tuple[bool, bool]) -> Candidate:
+    return Candidate(Symbol(name), ZERO, *kind, notional=None if notional is None else d(notional))
 
 
 def candidate(name: str, margin: str, kind: tuple[bool, bool]) -> Candidate:
@@ -79,6 +100,66 @@ def test_admission_never_exceeds_the_limit(found: list[Candidate], limit: Decima
     assert not admitted or counted <= limit
     assert set(holds) <= {c.symbol for c in found if c.increases}
     assert admit(reversed(found), Room(limit)) == holds
+
+
+# --- shared exposure and positions ------------------------------------------------------------------------------------
+
+WIDE = d("1000")
+SHARED: list[tuple[str, Room, list[Candidate], str, str]] = [
+    ("all fit", Room(WIDE, d(100)), [worth("A", "40", NEW), worth("B", "60", NEW)], "", ""),
+    ("the one too many", Room(WIDE, d(100)), [worth("B", "60", NEW), worth("A", "41", NEW)], "B", "101.00"),
+    ("the walk goes on", Room(WIDE, d(100)), [worth("A", "101", NEW), worth("B", "100", NEW)], "A", "101.00"),
+    ("held ones first", Room(WIDE, d(100)), [worth("A", "50", NEW), worth("Z", "60", HELD)], "A", "110.00"),
+    ("what is held and rests", Room(WIDE, d(100)), [worth("A", "50", NEW), worth("Z", "60", STILL)], "A", "110.00"),
+    ("others' positions", Room(WIDE, d(100), None, d(60)), [worth("A", "41", NEW)], "A", "101.00"),
+    ("no limit", Room(WIDE), [worth("A", "1000000", NEW)], "", ""),
+    ("worth not known", Room(WIDE, d(100)), [worth("A", None, NEW), worth("B", "100", NEW)], "A", "not known"),
+    ("worth not known, no limit", Room(WIDE), [worth("A", None, NEW)], "", ""),
+    ("as many as may be", Room(WIDE, None, 2), [worth("A", "1", NEW), worth("B", "1", NEW)], "", ""),
+    ("one position too many", Room(WIDE, None, 1), [worth("A", "1", NEW), worth("B", "1", NEW)], "B", "2 positions"),
+    (
+        "one is held",
+        Room(WIDE, None, 2),
+        [worth("A", "1", NEW), worth("B", "1", NEW), worth("Z", "1", STILL)],
+        "B",
+        "3 ",
+    ),
+    ("growing opens none", Room(WIDE, None, 1), [worth("Y", "1", HELD), worth("Z", "1", HELD)], "", ""),
+    ("others' count", Room(WIDE, None, 1, ZERO, 1), [worth("A", "1", NEW)], "A", "max_positions is 1"),
+]
+
+
+@pytest.mark.parametrize(("room", "found", "refused", "because"), [c[1:] for c in SHARED], ids=[c[0] for c in SHARED])
+def test_room_is_shared_in_order(room: Room, found: list[Candidate], refused: str, because: str) -> None:
+    holds = admit(found, room)
+    assert "".join(sorted(holds)) == refused
+    assert all(because in hold.because and hold.scope is Scope.INCREASES for hold in holds.values())
+
+
+rooms = st.builds(
+    Room, margins, st.none() | st.integers(0, 300).map(Decimal), st.none() | st.integers(0, 5),
+    st.integers(0, 50).map(Decimal), st.integers(0, 3),
+)  # fmt: skip
+valued = st.lists(
+    st.builds(Candidate, names, margins, st.booleans(), st.booleans(), st.integers(0, 200).map(Decimal)),
+    max_size=12,
+    unique_by=lambda c: c.symbol,
+)
+
+
+@PROPERTY
+@given(valued, rooms)
+def test_what_is_admitted_together_is_within_every_limit(found: list[Candidate], room: Room) -> None:
+    holds = admit(found, room)
+    admitted = [c for c in found if c.increases and c.symbol not in holds]
+    counted = [c for c in found if c.held or c in admitted]
+    if admitted:
+        notional = sum((c.notional or ZERO for c in counted), room.others_notional)
+        assert room.max_gross_exposure is None or notional <= room.max_gross_exposure
+    if any(not c.held for c in admitted):
+        assert room.max_positions is None or len(counted) + room.others_open <= room.max_positions
+    assert admit(reversed(found), room) == holds
+    assert all(hold.scope is Scope.INCREASES for hold in holds.values())
 
 
 # --- prices -----------------------------------------------------------------------------------------------------------
@@ -160,10 +241,10 @@ EXPOSURES: list[tuple[str, Exposure, Policy, Equity | None, list[str]]] = [
 
 
 @pytest.mark.parametrize(
-    ("exposure", "policy", "worth", "because"), [c[1:] for c in EXPOSURES], ids=[c[0] for c in EXPOSURES]
+    ("exposure", "policy", "has", "because"), [c[1:] for c in EXPOSURES], ids=[c[0] for c in EXPOSURES]
 )
-def test_exposure(exposure: Exposure, policy: Policy, worth: Equity | None, because: list[str]) -> None:
-    holds = exposure_holds(exposure, policy, d(2), d(5), worth)
+def test_exposure(exposure: Exposure, policy: Policy, has: Equity | None, because: list[str]) -> None:
+    holds = exposure_holds(exposure, policy, d(2), d(5), has)
     assert len(holds) == len(because)
     for hold, text in zip(holds, because, strict=True):
         assert text in hold.because
@@ -174,6 +255,49 @@ def test_what_the_files_can_ask() -> None:
     entry = SymbolWeights(BTC, d(20), {TV: d("0.2"), SN8: d("0.1")})
     assert asked_by_files(entry, d(2), d(10)) == 6
     assert asked_by_files(None, d(2), d(10)) == 0
+
+
+@pytest.mark.parametrize(("leverage", "blocks"), [("20", False), ("20.5", True), ("1", False), ("125", True)])
+def test_a_leverage_over_a_cap_that_was_lowered(leverage: str, blocks: bool) -> None:
+    hold = leverage_hold(d(leverage), Policy())
+    assert (hold is not None) is blocks
+    assert hold is None or (hold.scope is Scope.INCREASES and "max_leverage 20" in hold.because)
+
+
+@pytest.mark.parametrize(("age_s", "because"), [(None, "unknown"), (0, ""), (60, ""), (61, "61 s ago")])
+def test_an_equity_nobody_knows(age_s: float | None, because: str) -> None:
+    hold = equity_hold(None if age_s is None else replace(equity(), at=NOW - age_s), NOW)
+    assert (hold is None) == (because == "")
+    assert hold is None or (hold.scope is Scope.INCREASES and because in hold.because)
+
+
+amounts = st.integers(0, 10**6).map(Decimal)
+exposures = st.builds(Exposure, amounts, amounts, st.just(9), st.booleans(), st.just(9))
+EVERY_LIMIT = Policy(
+    max_order_notional=d(1),
+    max_gross_exposure=d(1),
+    max_positions=1,
+    max_increase_orders_per_minute=1,
+    max_leverage=d(1),
+)
+
+
+@PROPERTY
+@given(st.integers(2, 50), st.integers(0, 49), exposures)
+def test_a_reduction_passes_every_limit(position: int, wanted: int, exposure: Exposure) -> None:
+    """With every limit exceeded at once, what is planned downward is planned all the same."""
+    holds = (
+        *exposure_holds(exposure, EVERY_LIMIT, d(1), d(1), None),
+        *exposure_holds(exposure, EVERY_LIMIT, d(1), d(1), equity()),
+        *admit([Candidate(BTC, d(5), held=True, increases=True, notional=d(9))], Room(d(1), d(1), 1)).values(),
+        *(hold for hold in (leverage_hold(d(9), EVERY_LIMIT), equity_hold(None, NOW)) if hold is not None),
+    )
+    assert len(holds) >= 4
+    smaller = min(wanted, position - 1)
+    planned = plan(target(Decimal(smaller), *holds), actual(Decimal(position)), market(), EVERY_LIMIT)
+    assert traded(planned) == smaller - position
+    grown = plan(target(Decimal(position + 1), *holds), actual(Decimal(position)), market(), EVERY_LIMIT)
+    assert traded(grown) == 0
 
 
 # --- clock, contract, expiry ------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from config.home import Home
 from config.reload import FileSettings
 from config.signal_files import SignalFiles
 from core.clock import VirtualClock, VirtualLoop
-from core.domain import AccountId, Symbol
+from core.domain import ZERO, AccountId, Symbol
 from core.events import AccountChanged, CycleDone, Event
 from core.execution.opening import Opener
 from core.journal import inline
@@ -38,6 +38,8 @@ from simulator.memory import MemoryWorld, build_memory_world
 from simulator.model import ExchangeEvent
 
 ROOT = Path("/home")
+EQUITY = Decimal(10_000)
+"""Of every account at the beginning, in its settle currency."""
 OUR_ID = re.compile(rb"(?<![0-9a-zA-Z])(?:0x)?[0-9a-f]{32}(?![0-9a-zA-Z])")
 FAULT = "a fault of this program"
 
@@ -87,12 +89,23 @@ class House:
             if scene.isolated:
                 for name in self.exchange(venue).accounts():
                     self.sim.admin.account({"venue": venue, "account": name, "margin_mode": "isolated"})
+            if scene.chunked:
+                self._chunk(venue)
         if scene.pinned:
             for symbol in scene.symbols:
                 self.pin(symbol)
 
     def _listener(self, venue: str) -> Callable[[ExchangeEvent], None]:
         return lambda event: self.timeline.venue(venue, event)
+
+    def _chunk(self, venue: str) -> None:
+        """Makes the venue's largest order a third of what a symbol can be asked for."""
+        for symbol in self.scene.symbols:
+            instrument = self.exchange(venue).listing(symbol).instrument
+            share = sum(self.scene.weights[symbol].values(), ZERO) * self.scene.leverages[symbol]
+            most = max(instrument.contracts_for(EQUITY * share / 3, self.mark(symbol)), instrument.min_contracts)
+            body = {"venue": venue, "symbol": symbol, "max_contracts": str(most), "max_market_contracts": str(most)}
+            self.sim.admin.instrument(body)
 
     def exchange(self, venue: str) -> Exchange:
         return self.sim.world.venues[venue].exchange

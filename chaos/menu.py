@@ -18,7 +18,7 @@ REQUEST_FAULTS: tuple[tuple[str, Any], ...] = (
     ("drop_before", None), ("drop_after", None), ("hang", None), ("garbage", None), ("empty", None), ("reset", None),
     ("status", 502), ("status", 429), ("status", 503), ("delay_ms", 3000), ("delay_ms", 700),
     ("stale_positions_ms", 10_000), ("stale_positions_ms", 3_000), ("partial_fill", "0.5"), ("partial_fill", "0"),
-    ("accept_duplicate_ids", None), ("reject_code", None),
+    ("accept_duplicate_ids", None), ("reject_code", None), ("duplicate", 1), ("duplicate", 2), ("reorder", 900),
 )  # fmt: skip
 ORDERS_HURT = ("drop_before", "drop_after", "hang", "garbage", "empty", "reset", "status", "delay_ms")
 STREAM_FAULTS: tuple[tuple[str, Any], ...] = (
@@ -63,6 +63,8 @@ class Counts:
         """Takes over what the simulator's faults have hit since the last time."""
         for fault in house.sim.world.faults.all():
             aimed = f"stream_{fault.kind}" if fault.match == "stream" else str(fault.kind)
+            if fault.kind is Kind.DELAY_MS and fault.match == "any" and fault.probability is not None:
+                aimed = "reorder"
             hits = fault.hits - self._seen.get(fault.id, 0)
             self.add(fault.venue, aimed, hits)
             if hits and fault.kind is Kind.STATUS and fault.value == TOO_MANY:
@@ -78,6 +80,8 @@ def request_fault(house: House, chance: random.Random) -> str:
     """Arms one fault on a venue's requests; mostly for a few hits, sometimes for many by chance."""
     venue = chance.choice(list(house.scene.accounts))
     kind, value = chance.choice(REQUEST_FAULTS)
+    if kind == ("duplicate" if house.scene.takes_ids_twice else "accept_duplicate_ids"):
+        return f"no {kind} in this seed: with the other it would double an order that we sent once"
     body: dict[str, Any] = {"venue": venue, "match": AIMED.get(kind) or chance.choice(MATCHES), "kind": kind}
     if kind in ORDERS_HURT and chance.random() < 0.4:
         body["match"] = "order_create"
@@ -87,7 +91,9 @@ def request_fault(house: House, chance: random.Random) -> str:
         value = chance.choice(CODES.get(venue, OTHER_CODES))
     if value is not None:
         body["value"] = value
-    if kind == "stale_positions_ms" or chance.random() < 0.15:
+    if kind == "reorder":
+        body |= {"match": "any", "kind": "delay_ms", "probability": "0.4", "count": 20}
+    elif kind == "stale_positions_ms" or chance.random() < 0.15:
         body["probability"] = chance.choice(("0.3", "0.5", "0.9"))
         body["count"] = chance.randint(2, 12)
     else:

@@ -37,6 +37,7 @@ async def live(story: Story) -> None:
         await _asked_anew(story)
         if story.scene.seed % IDLE_SEEDS == 0:
             await _idle(story)
+        story.checker.delivered_twice = {venue for venue, kinds in story.counts.rows().items() if "duplicate" in kinds}
         story.checker.finish()
     finally:
         for helper in helpers:

@@ -42,6 +42,10 @@ class Scene:
     else trades on them before they have."""
     compact_bytes: int
     cycles: int
+    takes_ids_twice: bool
+    """The venue may take a client id again; then no request is delivered twice."""
+    chunked: bool
+    """Orders are larger than the venue takes at once."""
     drift: str
     leverage_change: str
     """`when_flat`: signals then carry no leverage, since a venue may rightly keep the old one."""
@@ -85,6 +89,8 @@ def draw(seed: int, among: Sequence[str]) -> Scene:
         isolated=chance.random() < 0.6,
         compact_bytes=chance.choice((4_000, 20_000, 4_000_000)),
         cycles=chance.randint(8, MAX_CYCLES),
+        takes_ids_twice=chance.random() < 0.5,
+        chunked=chance.random() < 0.25,
         drift=chance.choice(("reduce_only", "reduce_only", "correct", "warn")),
         leverage_change=chance.choice(("when_flat", "close_and_reopen")),
     )

@@ -17,6 +17,7 @@ MAX_GARBAGE = 4_096
 NUMBERS: Mapping[Kind, tuple[int, int, bool]] = {
     Kind.DELAY_MS: (0, MAX_DELAY_MS, True),
     Kind.STALE_POSITIONS_MS: (0, MAX_DELAY_MS, True),
+    Kind.DUPLICATE: (1, 2, False),
     Kind.STATUS: (200, 599, False),
     Kind.PARTIAL_FILL: (0, 1, False),
     Kind.HANG: (0, MAX_DELAY_MS, False),
@@ -24,7 +25,7 @@ NUMBERS: Mapping[Kind, tuple[int, int, bool]] = {
     Kind.WS_DUPLICATE: (1, MAX_COUNT, False),
 }
 """Kinds whose value is a number: lowest, highest, whether it must be given."""
-WHOLE = (Kind.STATUS, *MESSAGE_KINDS)
+WHOLE = (Kind.STATUS, Kind.DUPLICATE, *MESSAGE_KINDS)
 LANDING_CHOSEN = {kind for kind, (_, lands) in ENDINGS.items() if lands is not None} | {Kind.DELAY_MS}
 
 

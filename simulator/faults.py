@@ -2,12 +2,14 @@
 
 A fault names a venue, what to meet (`Match`, optionally one account), a kind, and how often: `count` times (0: until it
 is deleted) and, where it has one, with a `probability` drawn from the seed. Faults that meet one request act together;
-of those that end it (all but `delay_ms`, `stale_positions_ms`, `partial_fill`, `accept_duplicate_ids`) only the oldest.
+of those that end it (all but `delay_ms`, `duplicate`, `stale_positions_ms`, `partial_fill`, `accept_duplicate_ids`)
+only the oldest.
 
     kind                  what happens                                                      value (default)       landed
     drop_before           the connection closes and the request was never seen              -                     no
     drop_after            the request is executed, then the connection closes unanswered    -                     yes
     delay_ms              it waits before it is executed; landed: only the answer waits     milliseconds          (no)
+    duplicate             it is delivered twice, as by a proxy; answered is the one       1 or 2 (1)              -
     status                an HTTP status of a gateway in between                            100..599 (502)        (no)
     reset                 the connection is reset                                           -                     (no)
     garbage               an answer cut in the middle, or `value` in its place              text                  (yes)
@@ -60,6 +62,7 @@ class Kind(StrEnum):
     DROP_BEFORE = "drop_before"
     DROP_AFTER = "drop_after"
     DELAY_MS = "delay_ms"
+    DUPLICATE = "duplicate"
     STATUS = "status"
     RESET = "reset"
     GARBAGE = "garbage"
@@ -102,6 +105,8 @@ class Verdict:
     before_s: float = 0.0
     after_s: float = 0.0
     landed: bool = True
+    answers: tuple[int, int] = (1, 1)
+    """How often the request arrives, and the answer to which of these the client gets."""
     ending: Ending = Ending.ANSWER
     status: int | None = None
     cut: bool = False
@@ -257,6 +262,8 @@ def combined(faults: Iterable[Fault]) -> Verdict:
     for fault in faults:
         if fault.ends:
             verdict = _ended(verdict, fault)
+        elif fault.kind is Kind.DUPLICATE:
+            verdict = replace(verdict, answers=(2, int(fault.value) if isinstance(fault.value, Decimal) else 1))
         elif fault.kind is Kind.DELAY_MS:
             delay_s = float(number(fault) / 1000)
             if fault.landed:
@@ -280,7 +287,13 @@ def _ended(verdict: Verdict, fault: Fault) -> Verdict:
         shape = replace(shape, code=str(fault.value))
     if lands is not None:
         shape = replace(shape, landed=lands if fault.landed is None else fault.landed)
-    return replace(shape, before_s=verdict.before_s, after_s=verdict.after_s, conditions=verdict.conditions)
+    return replace(
+        shape,
+        answers=verdict.answers,
+        before_s=verdict.before_s,
+        after_s=verdict.after_s,
+        conditions=verdict.conditions,
+    )
 
 
 def _condition(conditions: Conditions, fault: Fault) -> Conditions:

@@ -33,7 +33,8 @@ class Venue:
         answer = None
         if verdict.landed:
             with self.exchange.under(verdict.conditions):
-                answer = self.facade.handle(request)
+                arrivals, answered = verdict.answers
+                answer = [self.facade.handle(request) for _ in range(arrivals)][answered - 1]
         if verdict.ending is not Ending.ANSWER:
             return None
         if verdict.code is not None:

@@ -117,6 +117,7 @@ KINDS = {
     "drop_before": (None, Verdict(landed=False, ending=Ending.CLOSE)),
     "drop_after": (None, Verdict(landed=True, ending=Ending.CLOSE)),
     "delay_ms": (1500, Verdict(before_s=1.5)),
+    "duplicate": (2, Verdict(answers=(2, 2))),
     "status": (429, Verdict(landed=False, status=429)),
     "reset": (None, Verdict(landed=False, ending=Ending.RESET)),
     "garbage": (None, Verdict(cut=True)),
@@ -151,6 +152,7 @@ def test_kind(kind: str) -> None:
         ({"kind": "garbage", "value": "<html>"}, Verdict(cut=True, garbage=b"<html>")),
         ({"kind": "empty", "landed": False}, Verdict(empty=True, landed=False)),
         ({"kind": "delay_ms", "value": 200, "landed": True}, Verdict(after_s=0.2)),
+        ({"kind": "duplicate"}, Verdict(answers=(2, 1))),
         ({"kind": "partial_fill"}, Verdict(conditions=Conditions(partial_fill=D("0.5")))),
     ],
 )

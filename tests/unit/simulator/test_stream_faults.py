@@ -25,6 +25,7 @@ def test_every_kind_that_acts_on_streams_is_tested() -> None:
     assert {name for name, *_ in ON_HANDSHAKES} == {kind.value for kind in AT_HANDSHAKE}
     assert set(Kind) - ON_STREAMS == {
         Kind.STALE_POSITIONS_MS, Kind.PARTIAL_FILL, Kind.REJECT_CODE, Kind.ACCEPT_DUPLICATE_IDS,
+        Kind.DUPLICATE,
     }  # fmt: skip
 
 

@@ -231,7 +231,7 @@ def test_depth_cache_on_its_own_reports_instead_of_raising(ops: SimulatedFileOps
 
 
 def test_heartbeat_names_the_versions_a_process_runs_on(ops: SimulatedFileOps) -> None:
-    beat = heartbeat("trade-engine", 77, 0.0, 1.5, {"signal_weight_config.json": "ab"})
+    beat = heartbeat("trade-engine", 77, 0.0, 1.5, {"signal_weight_config.json": "ab"}, ["credentials changed", ""])
     path = HOME / "state" / "heartbeat" / "trade-engine.json"
     assert publish(ops, path, beat) is None
     assert loads(ops.read(path)) == {
@@ -241,4 +241,5 @@ def test_heartbeat_names_the_versions_a_process_runs_on(ops: SimulatedFileOps) -
         "at": "1970-01-01T00:00:01.500Z",
         "started_at": "1970-01-01T00:00:00.000Z",
         "versions": {"signal_weight_config.json": "ab"},
+        "problems": ["credentials changed"],
     }

@@ -71,6 +71,15 @@ def test_alert(tmp_path: Path) -> None:
     assert set(found["stages_ms"]) == {"generation", "order_sent", "order_acked", "verified"}
 
 
+def test_sn8(tmp_path: Path) -> None:
+    words = ("--traders", "4", "--positions", "30", "--orders", "4", "--refreshes", "2")
+    found = figures(tmp_path, "bench.sn8", *words)
+    assert found["counted"] == found["traders"] == 4
+    assert 0 < found["refresh_s"]["median"] <= found["refresh_s"]["max"]
+    assert 0 < found["reply_mb"] < 1
+    assert 20 < found["rss_mb"] < 400
+
+
 def test_webhook(tmp_path: Path) -> None:
     found = figures(tmp_path, "bench.webhook", "--seconds", "1")
     assert found["lost"] == 0

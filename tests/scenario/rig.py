@@ -37,6 +37,7 @@ from core.journal import inline
 from core.signal_manager import SignalManager
 from core.trade_executor import AccountResult, TradeExecutor
 from simulator.disk import SimulatedFileOps
+from simulator.ledger import account_ledger, positions
 from simulator.memory import MemoryWorld, build_memory_world
 
 T = TypeVar("T")
@@ -243,8 +244,8 @@ class Rig:
     # --- what is true -------------------------------------------------------------------------------------------------
 
     def ledger(self, account: str = "main") -> Mapping[str, Any]:
-        found: Mapping[str, Any] = self.venue_ledger()["accounts"][account]
-        return found
+        """The account's part of the ledger, without reckoning the rest of it."""
+        return account_ledger(self.sim.world.venues[self.venue].exchange, account)
 
     def venue_ledger(self) -> Mapping[str, Any]:
         whole: Any = self.sim.admin.ledger()
@@ -252,7 +253,8 @@ class Rig:
         return found
 
     def position(self, symbol: Symbol, account: str = "main") -> Decimal:
-        return Decimal(self.ledger(account)["positions"].get(symbol, "0"))
+        exchange = self.sim.world.venues[self.venue].exchange
+        return Decimal(positions(exchange, exchange.state.accounts[account]).get(symbol, "0"))
 
     def highest(self, symbol: Symbol, account: str = "main") -> Decimal:
         """The largest |position| the ledger ever showed for the symbol."""
@@ -275,6 +277,18 @@ async def opened(rig: Rig, depth: str = "0.5") -> Decimal:
     position = rig.position(BTC)
     assert position == rig.target(BTC) != 0
     return position
+
+
+async def keep_cycling(rig: Rig, seconds: float) -> float | None:
+    """Cycles for `seconds`; returns when the ledger reached BTC's target for good (None: never)."""
+    began, reached = rig.clock.monotonic(), None
+    while rig.clock.monotonic() < began + seconds:
+        results = await rig.cycle()
+        there = rig.position(BTC) == rig.target(BTC)
+        reached = (reached if reached is not None else rig.clock.monotonic() - began) if there else None
+        due = min(result.next_due for result in results)
+        await asyncio.sleep(min(max(due - rig.clock.time(), 0.001), 1.0))
+    return reached
 
 
 def manual(rig: Rig, quantity: str, kind: str = "manual") -> None:

@@ -11,41 +11,18 @@ import pytest
 
 from core.domain import Symbol
 from core.events import GenerationSized
-from tests.scenario.rig import BTC, ETH, Rig
+from tests.scenario import venue_stories as stories
+from tests.scenario.rig import BTC, ETH, Rig, keep_cycling
 
-FENCE_S = 5.0
-WITHIN_S = FENCE_S + 10.0
+WITHIN_S = 5.0 + 10.0
 
-CASES: list[tuple[str, str, dict[str, Any]]] = [
-    ("order_create", "drop_after", {}),
-    ("order_create", "drop_before", {}),
-    ("order_create", "hang", {"landed": True}),
-    ("order_create", "hang", {"landed": False}),
-    ("order_create", "garbage", {"landed": True}),
-    ("order_create", "garbage", {"landed": False}),
-    ("order_create", "empty", {"landed": True}),
-    ("order_create", "empty", {"landed": False}),
-    ("order_create", "reset", {"landed": True}),
+CASES: list[stories.Case] = [
+    *stories.FAULTS,
+    stories.STALE,
+    stories.TWICE,
     ("order_create", "reset", {"landed": False}),
-    ("order_create", "status", {"value": 502, "landed": True}),
-    ("order_create", "status", {"value": 502, "landed": False}),
     ("order_create", "status", {"value": 429, "landed": False}),
-    ("order_create", "delay_ms", {"value": 4000}),
-    ("order_create", "partial_fill", {"value": "0.5"}),
-    ("order_create", "accept_duplicate_ids", {"count": 0}),
-    ("positions", "drop_before", {}),
-    ("positions", "hang", {}),
-    ("positions", "garbage", {}),
-    ("positions", "empty", {}),
-    ("positions", "status", {"value": 502}),
-    ("positions", "stale_positions_ms", {"value": 10_000, "count": 8}),
-    ("order_query", "garbage", {"count": 3}),
-    ("order_query", "status", {"value": 502, "count": 3}),
-    ("equity", "status", {"value": 502}),
-    ("prices", "empty", {}),
-    ("instruments", "reset", {}),
     ("leverage", "drop_after", {}),
-    ("any", "status", {"value": 502, "count": 4}),
 ]
 
 
@@ -53,42 +30,11 @@ def arm(rig: Rig, match: str, kind: str, more: dict[str, Any]) -> None:
     rig.sim.admin.fault({"venue": "bybit", "match": match, "kind": kind, "count": 1, **more})
 
 
-async def keep_cycling(rig: Rig, seconds: float) -> float | None:
-    """Cycles for `seconds`; returns when the ledger reached BTC's target for good (None: never)."""
-    began, reached = rig.clock.monotonic(), None
-    while rig.clock.monotonic() < began + seconds:
-        results = await rig.cycle()
-        there = rig.position(BTC) == rig.target(BTC)
-        reached = (reached if reached is not None else rig.clock.monotonic() - began) if there else None
-        due = min(result.next_due for result in results)
-        await asyncio.sleep(min(max(due - rig.clock.time(), 0.001), 1.0))
-    return reached
-
-
-@pytest.mark.parametrize(("match", "kind", "more"), CASES, ids=[f"{m}-{k}-{v}" for m, k, v in CASES])
-@pytest.mark.parametrize("story", [("0.5",), ("0.25", "0.5"), ("0.5", "-0.5"), ("0.5", "0")], ids="-".join)
-def test_one_fault(match: str, kind: str, more: dict[str, Any], story: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("case", CASES, ids=stories.named(CASES))
+@pytest.mark.parametrize("story", stories.STORIES, ids="-".join)
+def test_one_fault(case: stories.Case, story: tuple[str, ...]) -> None:
     rig = Rig()
-
-    async def scene() -> None:
-        await rig.settle()
-        for depth in story[:-1]:
-            rig.signal(BTC, depth)
-            await rig.settle()
-            await asyncio.sleep(2)
-        bound = max(abs(rig.position(BTC)), Decimal(0))
-        arm(rig, match, kind, more)
-        rig.signal(BTC, story[-1])
-        reached = await keep_cycling(rig, 40.0)
-        assert reached is not None, rig.states()
-        assert reached <= WITHIN_S, rig.states()
-        assert rig.highest(BTC) <= max(bound, abs(rig.target(BTC)))
-        assert rig.states()[BTC][0] == "CONVERGED"
-        assert rig.venue_ledger()["requests"]["over_limit"] == 0
-        ids = [order["client_id"] for order in rig.ledger()["orders"]]
-        assert len(ids) == len(set(ids)), "a client id was sent twice"
-
-    rig.run(scene())
+    rig.run(stories.one_fault(rig, case, story, WITHIN_S))
 
 
 @pytest.mark.parametrize("name", ["positions", "equity", "prices"])

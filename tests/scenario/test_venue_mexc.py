@@ -5,20 +5,23 @@ The ledger ends at the target within the fence (10 s) + 10 s, and is never above
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from core.domain import MarginMode, Policy
 from tests.scenario import venue_stories as stories
-from tests.scenario.rig import BTC, Rig
-from tests.scenario.test_faults import keep_cycling
+from tests.scenario.rig import BTC, ETH, Rig, keep_cycling
 
 MEXC = "mexc"
 WITHIN_S = 10.0 + 10.0
-CASES = [*stories.FAULTS, *stories.refused("2042", "2005", "513", "510", "604", "603")]
-LONG_STORY = ("0.25", "-0.5", "0.1", "0")
+CASES = [
+    *stories.FAULTS,
+    *stories.refused("2042", "2005", "513", "510", "604", "603"),
+    stories.STALE,
+    stories.TWICE,
+]
+LOTS = {BTC: "0.0001", ETH: "0.01"}
 
 
 def rig(policy: Policy | None = None) -> Rig:
@@ -26,27 +29,27 @@ def rig(policy: Policy | None = None) -> Rig:
 
 
 @pytest.mark.parametrize("mode", MarginMode)
-@pytest.mark.parametrize("story", [*stories.STORIES, LONG_STORY], ids="-".join)
+@pytest.mark.parametrize("story", stories.LONG_STORIES, ids="-".join)
 def test_signals_become_positions(story: tuple[str, ...], mode: MarginMode) -> None:
     it = rig(Policy(margin_mode=mode))
-    it.run(stories.two_symbols(it, MEXC, story, mode))
+    it.run(stories.two_symbols(it, story, mode, LOTS))
 
 
 @pytest.mark.parametrize("case", CASES, ids=stories.named(CASES))
 @pytest.mark.parametrize("story", stories.STORIES, ids="-".join)
 def test_one_fault(case: stories.Case, story: tuple[str, ...]) -> None:
     it = rig()
-    it.run(stories.one_fault(it, MEXC, case, story, WITHIN_S))
+    it.run(stories.one_fault(it, case, story, WITHIN_S))
 
 
 def test_a_manual_trade_is_drift_and_told_from_our_own_orders() -> None:
     it = rig()
-    it.run(stories.manual_trade(it, MEXC))
+    it.run(stories.manual_trade(it))
 
 
 def test_a_restart_in_the_middle_of_an_order_ends_at_the_target() -> None:
     it = rig()
-    it.run(stories.restart_in_an_order(it, MEXC, WITHIN_S))
+    it.run(stories.restart_in_an_order(it, WITHIN_S))
 
 
 @pytest.mark.parametrize(
@@ -54,7 +57,7 @@ def test_a_restart_in_the_middle_of_an_order_ends_at_the_target() -> None:
 )
 def test_an_account_that_cannot_trade_is_blocked_until_it_can(wrong: dict[str, Any], words: str) -> None:
     it = rig()
-    it.run(stories.blocked_until_mended(it, MEXC, wrong, words))
+    it.run(stories.blocked_until_mended(it, wrong, words))
 
 
 def test_an_account_that_is_switched_to_hedge_mode_while_it_trades_opens_nothing_more() -> None:
@@ -80,63 +83,20 @@ def test_an_account_that_is_switched_to_hedge_mode_while_it_trades_opens_nothing
 
 def test_an_isolated_position_takes_another_leverage_while_it_is_open() -> None:
     it = rig()
-
-    async def scene() -> None:
-        it.signal(BTC, "0.2")
-        await it.settle()
-        it.signal(BTC, "0.4", leverage="2")
-        await it.settle()
-        assert it.position(BTC) == it.target(BTC) > 0
-        assert it.sim.world.venues[MEXC].exchange.leverage("main", BTC) == 2
-        assert Decimal(0) not in [Decimal(fill["position_after"]) for fill in it.ledger()["fills"]]
-
-    it.run(scene())
+    it.run(stories.leverage_taken_while_open(it))
 
 
 def test_a_cross_position_keeps_its_leverage_until_it_is_flat() -> None:
     it = rig(Policy(margin_mode=MarginMode.CROSS))
-
-    async def scene() -> None:
-        it.signal(BTC, "0.2")
-        await it.settle()
-        held = it.position(BTC)
-        it.signal(BTC, "0.4", leverage="2")
-        await keep_cycling(it, 20.0)
-        assert it.position(BTC) == held
-        state, because = it.states()[BTC]
-        assert (state, "leverage 3 -> 2" in because) == ("BLOCKED", True)
-        it.signal(BTC, "0.05", leverage="2")  # reductions go
-        await keep_cycling(it, 20.0)
-        assert 0 < it.position(BTC) == it.target(BTC) < held
-        it.signal(BTC, "-0.4", leverage="2")
-        await keep_cycling(it, 30.0)
-        assert it.position(BTC) == it.target(BTC) < 0
-        assert it.sim.world.venues[MEXC].exchange.leverage("main", BTC) == 2
-
-    it.run(scene())
+    it.run(stories.leverage_held_until_flat(it))
 
 
 def test_a_position_keeps_its_margin_mode_until_it_is_flat() -> None:
     it = rig(Policy(margin_mode=MarginMode.CROSS))
 
     async def scene() -> None:
-        it.signal(BTC, "0.2")
-        await it.settle()
-        held = it.position(BTC)
-        assert held != 0
-        it.policy(margin_mode=MarginMode.ISOLATED)
-        it.signal(BTC, "0.4")
-        await keep_cycling(it, 20.0)
-        assert it.position(BTC) == held
-        state, because = it.states()[BTC]
-        assert (state, "margin mode" in because) == ("BLOCKED", True)
-        it.signal(BTC, "0")
-        await keep_cycling(it, 20.0)
-        assert it.position(BTC) == 0
-        it.signal(BTC, "0.4")
-        await it.settle()
-        assert it.position(BTC) == it.target(BTC) != 0
-        assert it.sim.world.venues[MEXC].exchange.margin_mode("main", BTC) is MarginMode.ISOLATED
+        await stories.other_margin_mode(it)
+        await stories.opened_in_isolated_margin(it)
 
     it.run(scene())
 

@@ -1,6 +1,7 @@
 """What arrived in a source's stores, line by line: accepted, repeated, late, refused. Memory is bounded by the limit.
 
-The raw log is folded by the processor's own rules from its beginning, so every line is judged as it was judged then.
+The raw log is folded by the processor's own rules, from a day that begins with all that was known, so every line is
+judged as it was judged then.
 """
 
 from __future__ import annotations
@@ -108,7 +109,7 @@ def _whole(folder: Path, troubles: list[str], since: str = "") -> Iterator[tuple
 def _judged(folder: Path, asked: Asked, found: Found) -> Iterator[Json]:
     """TradingView's raw log, each line with what became of it."""
     opinions = Opinions()
-    for place, text in _whole(folder, found.troubles):
+    for place, text in _whole(folder, found.troubles, since=_beginning(folder, asked.since)):
         record = decode_record(text, place)
         if not isinstance(record, Record):
             if asked.symbols is None:
@@ -118,6 +119,21 @@ def _judged(folder: Path, asked: Asked, found: Found) -> Iterator[Json]:
         if not record.carried and record.received_at >= asked.since and asked.wants(record.alert.symbol):
             yield _line(place, record, verdict)
     found.standing = frozenset(state.in_force.record.event for state in opinions.symbols.values())
+
+
+def _beginning(folder: Path, since: float) -> str:
+    """The day from which the log can be folded: the newest before `since` that begins with copies of all that was known
+    of each symbol. Where there is none, the whole log is."""
+    day = format_instant(since)[: len("2026-11-20")]
+    for path in reversed([path for path in day_files(folder) if path.name[: len(day)] <= day]):
+        try:
+            _, text = next(lines_of(path), (0, b""))
+        except BROKEN:
+            continue  # its reader says what is wrong with it
+        record = decode_record(text, path.name)
+        if isinstance(record, Record) and record.lately is not None:
+            return path.name[: len(day)]
+    return ""
 
 
 def _line(place: str, record: Record, verdict: Verdict) -> Json:

@@ -178,6 +178,27 @@ def test_compressed_days_are_read_and_judged_too(house: House, capsys: Run, endi
     assert today.exists()
 
 
+def test_days_that_were_over_are_not_read_again(house: House, capsys: Run) -> None:
+    """A day begins with all that was known, so a repeat is told from it alone; what stands before it is not read."""
+    house.clock.at -= 3 * 86400
+    first = house.alert("BTCUSDT", "long", event_id="one")
+    house.alert("BTCUSDT", "flat", event_id="two")
+    house.clock.at += 86400
+    house.alert("ETHUSDT", "long")
+    house.clock.at += 2 * 86400
+    again = house.alert("BTCUSDT", "long", event_id="one")
+    oldest, *_ = sorted(house.home.raw_signals("tradingview").glob("*.jsonl"))
+    whole = signals(capsys, "--since", "30d")
+    assert outcomes(whole)[0] == (first, "accepted")
+    assert outcomes(whole)[-1] == (again, "duplicate")
+    oldest.with_name(oldest.name + ".gz").write_bytes(b"damaged")
+    oldest.unlink()
+    recent = signals(capsys, "--since", "2h")["sources"]["tradingview"]
+    assert [(line["event"], line["outcome"]) for line in recent["arrived"]] == [(again, "duplicate")]
+    assert recent["troubles"] == []
+    assert "cannot be read" in signals(capsys, "--since", "30d")["sources"]["tradingview"]["troubles"][0]
+
+
 def test_a_damaged_file_is_named_and_the_rest_is_shown(house: House, capsys: Run) -> None:
     house.clock.at -= 86400
     house.alert("BTCUSDT", "long")

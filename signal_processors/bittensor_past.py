@@ -58,7 +58,8 @@ def past_of(text: bytes, record: Mapping[str, Any], trader: Trader, view: View) 
         return NOTHING
     last, rest = positions[count - 1], positions[count:]
     at = text.find(str(last.get("position_uuid")).encode(), begin.end())
-    for _ in range(len(last.get("orders", ())) + 2):
+    orders = last.get("orders")
+    for _ in range(len(orders) + 2 if isinstance(orders, list) else 0):
         found = _NEXT.search(text, at) if at >= 0 else None
         if found is None:
             return NOTHING

@@ -109,7 +109,8 @@ def key_count(value: object) -> int:
 
 def keys_of_record(record: Mapping[str, Any]) -> int:
     """`key_count` of a trader's record of the usual shape: quick, and too low where there are more objects in it."""
-    positions = [raw for raw in record.get("positions") or () if type(raw) is dict]
+    listed = record.get("positions")
+    positions = [raw for raw in listed if type(raw) is dict] if type(listed) is list else []
     orders = chain.from_iterable(raw["orders"] for raw in positions if type(raw.get("orders")) is list)
     return len(record) + sum(map(len, positions)) + sum(len(order) for order in orders if type(order) is dict)
 

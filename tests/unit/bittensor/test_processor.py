@@ -9,6 +9,8 @@ import logging
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from core.state import format_instant
 from signal_processors.bittensor_explain import as_json, table
@@ -166,6 +168,48 @@ def test_the_traders_of_the_last_reply_are_known_after_a_restart(house: House) -
 def test_a_loss_within_the_guard_is_an_opinion(house: House) -> None:
     house.poll(REPLY)
     assert house.poll({name: REPLY[name] for name in ("5A", "5B")})
+
+
+ODD = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner, max_size=2),
+    max_leaves=3,
+)
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Where something stands inside a reply."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [found for key, one in inner for found in ((*path, key), *places(one, (*path, key)))]
+
+
+PLACES_IN_REPLY = places(REPLY)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    changes=st.lists(st.tuples(st.sampled_from(PLACES_IN_REPLY), ODD | st.just(KeyError)), min_size=1, max_size=3),
+    as_of=st.none() | st.integers(0, NOW_MS + 10**9),
+)
+def test_no_odd_value_anywhere_ends_the_process(changes: list[tuple[Any, Any]], as_of: int | None) -> None:
+    """An opinion or a refusal: nothing else comes of a reply in which anything was replaced by anything."""
+    house = House()
+    house.start(as_of=None if as_of is None else as_of / 1000)
+    assert house.poll(REPLY)
+    found: Any = copy.deepcopy(REPLY)
+    for path, value in changes:
+        inner = found
+        try:
+            for key in path[:-1]:
+                inner = inner[key]
+            if value is KeyError:
+                del inner[path[-1]]
+            else:
+                inner[path[-1]] = value
+        except (KeyError, IndexError, TypeError):
+            continue  # an earlier change took the place away
+    assert house.poll(found) in (True, False)
+    assert house.poll(REPLY)
 
 
 # --- the disk ---------------------------------------------------------------------------------------------------------

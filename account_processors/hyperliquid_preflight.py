@@ -25,9 +25,9 @@ class Examiner:
 
     async def problems(self, state: codec.State) -> list[Problem]:
         """`state` is the account's, as just read."""
-        signer, account, requests = await together(self._signer(), self._account(), self._requests())
-        money = await self._money(state) if not (signer or account) else []
-        return [*signer, *account, *requests, *money]
+        parts = (self._signer(), self._account(), self._requests(), self._money(state))
+        signer, account, requests, money = await together(*parts)
+        return [*signer, *account, *requests, *([] if signer or account else money)]
 
     # --- who signs ----------------------------------------------------------------------------------------------------
 

@@ -110,20 +110,31 @@ async def _gather(a: Awaitable[A], b: Awaitable[B], c: Awaitable[C]) -> tuple[A,
 
 
 async def leverage_of(account: Account, symbol: Symbol) -> Leverage | None:
-    """Leverage and margin mode the venue holds for the symbol: lately read, or read now. None: Unknown, or the venue
-    holds neither for a symbol, because every order brings its own."""
+    """Leverage and margin mode the venue holds for the symbol: lately read, or read now, with all positions where one
+    should be open, because one read then tells of every symbol. None: Unknown, or the venue holds neither for a symbol,
+    because every order brings its own. Raises `Denied`."""
     found = account.leverage_known(symbol)
     can = account.processor.capabilities
     with_orders = can.leverage is LeverageScope.PER_ORDER and can.margin_mode_scope is not MarginModeScope.SYMBOL
     if found is not None or with_orders:
         return found
     try:
-        found = await account.processor.leverage(symbol)
+        found = await _with_position(account, symbol) or await account.processor.leverage(symbol)
     except Unavailable as error:
         account.trouble(symbol, f"the leverage could not be read ({error}); nothing increases until it is")
         return None
     account.details[symbol] = (found, account.clock.time())
     return found
+
+
+async def _with_position(account: Account, symbol: Symbol) -> Leverage | None:
+    """What a read of all positions tells of an open one; None: none is open, or the venue does not tell it there."""
+    if not account.memory.of(symbol).baseline:
+        return None
+    position = (await account.positions.under_way()).of(symbol)
+    if not position.contracts or position.leverage is None:
+        return None
+    return Leverage(symbol, position.leverage, position.margin_mode)
 
 
 def limit_holds(

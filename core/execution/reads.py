@@ -41,6 +41,12 @@ class PositionReads:
             self._waiting.add_done_callback(_forget)
         return await asyncio.shield(self._waiting)
 
+    async def under_way(self) -> Positions:
+        """The read that is under way, for what may be a moment old; a fresh one where there is none."""
+        if self._running is not None and not self._running.done():
+            return await asyncio.shield(self._running)
+        return await self.fresh()
+
     async def _read(self, previous: asyncio.Task[Positions] | None) -> Positions:
         if previous is not None and not previous.done():
             await asyncio.wait([previous])

@@ -10,7 +10,7 @@ import pytest
 
 from account_processors import REGISTRY
 from core.domain import AccountId, AccountMode, Symbol
-from core.events import OrderSent
+from core.events import OrderAcked, OrderSent, PositionVerified
 from simulator.instruments import load_listings
 from tests.scenario.fleet import Fleet
 from tests.scenario.rig import BTC, ETH
@@ -239,3 +239,69 @@ def test_a_hung_a_banned_and_a_denied_account_slow_nobody_down(streams: bool) ->
     alone, beside = took(stricken=False, streams=streams), took(stricken=True, streams=streams)
     for account in HEALTHY:
         assert sum(beside[account]) <= 1.1 * sum(alone[account]), account
+
+
+# --- how many ways there and back ------------------------------------------------------------------------------------
+
+RTT_S = 0.08
+FIVE = {venue: count for venue, count in EVERYWHERE.items() if venue != "mexc"}
+"""MEXC's limit of orders outlasts every way there and back."""
+
+
+def common(count: int) -> list[Symbol]:
+    everywhere = set.intersection(*({listing.symbol for listing in load_listings(venue)} for venue in FIVE))
+    return sorted(everywhere)[:count]
+
+
+def trips(fleet: Fleet, began: float, kind: type[OrderAcked] | type[PositionVerified]) -> dict[str, float]:
+    """By account: when the last of its events of that kind was, in ways there and back since `began`."""
+    return {
+        a: max(e.at - began for e in fleet.events if type(e) is kind and e.account == a) / RTT_S for a in fleet.places
+    }
+
+
+@pytest.mark.parametrize("streams", [True, False])
+def test_a_change_of_everything_takes_few_ways_there_and_back(streams: bool) -> None:
+    """Five accounts, ten symbols each, all open: two ways to the last ack and three to the proof, one order for each
+    symbol; four and five for a process that has just begun."""
+    symbols = common(10)
+    fleet = Fleet(FIVE, symbols, weight="0.08", rtt_s=RTT_S, streams=streams)
+    changed_symbols = len(symbols) * len(fleet.places)
+
+    async def change(depth: str) -> float:
+        fleet.events.clear()
+        fleet.say(dict.fromkeys(symbols, depth))
+        return await verified()
+
+    async def verified() -> float:
+        began, count = fleet.clock.time(), len(symbols) * len(fleet.places)
+        await fleet.until(lambda: sum(type(e) is PositionVerified for e in fleet.events) >= count, SETTLED_S)
+        return began
+
+    async def story() -> None:
+        async with fleet.running():
+            await all_there_at(fleet, symbols, "0.5")
+            await asyncio.sleep(70)
+            before = fleet.counted.by_use.total()
+            began = await change("0.8")
+            assert fleet.counted.by_use.total() - before <= 1.6 * changed_symbols
+            assert sum(type(e) is OrderSent for e in fleet.events) == changed_symbols
+            assert max(trips(fleet, began, OrderAcked).values()) <= 2.1
+            assert max(trips(fleet, began, PositionVerified).values()) <= 3.5
+            await asyncio.sleep(70)
+        fleet.boot()
+        fleet.events.clear()
+        for symbol in symbols:
+            fleet.signal(symbol, "0.5")
+        async with fleet.running():
+            began = await verified()
+            assert max(trips(fleet, began, OrderAcked).values()) <= 4.1
+            assert max(trips(fleet, began, PositionVerified).values()) <= 5.5
+
+    fleet.run(story())
+    assert fleet.over_limit() == 0
+
+
+async def all_there_at(fleet: Fleet, symbols: list[Symbol], depth: str) -> None:
+    fleet.say(dict.fromkeys(symbols, depth))
+    await fleet.until(lambda: all(fleet.there(a, s) for a in fleet.places for s in symbols), 120.0)

@@ -127,7 +127,7 @@ class HyperliquidProcessor:
         """Wallets, money, clock. Raises `Unavailable`; an unusable account is a `Problem`, not `Denied`: every question
         is answered, whoever asks."""
         state, _, _ = await self._state()
-        problems = await Examiner(self._client).problems(state)
+        problems, _ = await together(Examiner(self._client).problems(state), self._listed())  # soon needed by all else
         offset_s = self.clock_offset_s or 0.0
         return Preflight((*problems, *clock_problems(offset_s)), PositionMode.ONE_WAY, None, offset_s)
 

@@ -158,9 +158,11 @@ def test_the_kill_closes_everything_and_resume_reopens_nothing(venue: str) -> No
         await cycles(rig, 8)
         assert rig.position(BTC) == rig.position(ETH) == 0
         assert sorted(tripped(rig)) == ["daily_loss_pct", "kill_loss_pct"]
+        sizes = len(journaled(rig, "SIZED"))
         rig.signal(BTC, "0.5")
         await rig.settle()
         assert rig.position(BTC) == 0
+        assert all(Decimal(record["contracts"]) == 0 for record in journaled(rig, "SIZED")[sizes:])
         restart(rig)
         await rig.settle()
         resume(rig)

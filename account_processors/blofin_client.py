@@ -17,10 +17,10 @@ from account_processors.codecs import blofin_errors
 from account_processors.codecs.blofin import venue_time_s
 from account_processors.codecs.blofin_stream import login
 from account_processors.codecs.wire import Answer, Malformed, Row, loads, rows, text
-from account_processors.reading import usable
+from account_processors.reading import Page, answered, usable
 from account_processors.venue_clock import VenueClock
 from account_processors.wiring import Wiring, pause_s, without_secrets
-from core.errors import TransportError, Unavailable
+from core.errors import Unavailable
 from core.ports import Response
 
 VALID_MS = 60_000
@@ -180,16 +180,9 @@ def _is_trading(endpoint: str) -> bool:
     return endpoint.removeprefix("privateGet").removeprefix("privatePost").startswith(("Account", "Trade"))
 
 
-Page = tuple[Answer, Row]
-"""An answer and its payload."""
-
-
 async def read(call: Awaitable[Answer]) -> Page:
     """A good answer; raises `Unavailable` or `Denied`."""
-    try:
-        answer = await call
-    except TransportError as error:
-        raise Unavailable(f"blofin did not answer ({error}); what was asked stays unknown") from None
+    answer = await answered("blofin", call)
     return answer, blofin_errors.read(answer)
 
 

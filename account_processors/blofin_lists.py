@@ -9,19 +9,16 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
 
 from account_processors.blofin_client import VALID_MS, BloFinClient, pages, read
 from account_processors.codecs import blofin_errors as errors
 from account_processors.codecs import blofin_orders as orders
 from account_processors.codecs.orders import Execution, OrderRow, outcome
 from account_processors.reading import together, usable
+from account_processors.remembering import remember
 from account_processors.shared import VenueShared
 from core.domain import AccountId, ClientId, OrderOutcome, Symbol
 from core.errors import Unavailable
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 ACTIVE, FINAL = "privateGetTradeOrdersPending", "privateGetTradeOrdersHistory"
 
@@ -40,8 +37,6 @@ BEGIN_STEP_S = 60.0
 """Spans begin on these steps, so that several lookups can share one."""
 SETTLING_S = 10.0
 """An execution this young may stand in one list before its order stands in another."""
-ORDERS_REMEMBERED = 20_000
-"""More than one read of the history can bring."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +65,7 @@ class OrderLists:
 
     def sent(self, client_id: ClientId, stamp_ms: int) -> None:
         """An order is about to be sent with this timestamp."""
-        _keep(self._sent_ms, client_id, stamp_ms)
+        remember(self._sent_ms, client_id, stamp_ms)
 
     def acknowledged(self, order_id: str, client_id: ClientId) -> None:
         self._owned(order_id, orders.Whose(client_id))
@@ -111,7 +106,7 @@ class OrderLists:
                 rows = _of(client_id, await self._orders(FINAL, begin_s)) | rows
         found = outcome([*rows.values()], await self._moved(inst_id, client_id, rows))
         if found is None and not may_land:
-            _keep(self._absent_ms, client_id, now_ms)
+            remember(self._absent_ms, client_id, now_ms)
         return found
 
     # --- parts of a lookup --------------------------------------------------------------------------------------------
@@ -193,15 +188,9 @@ class OrderLists:
                 raise Unavailable("blofin: an execution is listed whose order is not yet; the engine asks again")
 
     def _owned(self, order_id: str, owner: orders.Whose) -> None:
-        _keep(self._whose, order_id, owner)
+        remember(self._whose, order_id, owner)
         if owner.client_id is not None:
-            _keep(self._order_ids, owner.client_id, order_id)
-
-
-def _keep(memory: OrderedDict[K, V], key: K, value: V) -> None:
-    memory[key] = value
-    while len(memory) > ORDERS_REMEMBERED:
-        memory.popitem(last=False)
+            remember(self._order_ids, owner.client_id, order_id)
 
 
 def _of(client_id: ClientId, listed: Collection[OrderRow]) -> dict[str, OrderRow]:

@@ -17,9 +17,9 @@ from account_processors.codecs import blofin_stream as codec
 from account_processors.codecs.blofin_errors import PROVEN
 from account_processors.continuity import Continuity
 from account_processors.stream import Heard, StreamClient
-from account_processors.stream_parts import Counts, connection_room
+from account_processors.stream_parts import Counts, connection_room, left_out, others, unless_late
 from account_processors.wiring import Wiring
-from core.domain import Instrument, Symbol, VenueEvent, VenueEventKind
+from core.domain import Instrument, Symbol, VenueEvent
 from core.errors import Denied, Unavailable
 from core.ports import Clock, Entropy, StreamRequest
 
@@ -31,7 +31,6 @@ STREAMS: Mapping[str, str] = MappingProxyType(
     }
 )
 """REST address -> address of its streams (https://docs.blofin.com, General Info)."""
-MOST_LAG_S = 5.0
 CONNECTIONS = (1, 2.0)
 """Connections per seconds for one address. The venue takes one a second; one that is held up arrives in a later one."""
 ROOM_WITHIN_S = 60.0
@@ -71,9 +70,7 @@ class PrivateSession:
         return self._said(heard) if isinstance(heard, codec.Said) else self._told(heard)
 
     def tick(self) -> Heard[VenueEvent]:
-        missing = self.continuity.missing(self.clock.monotonic())
-        self.counts.gaps += bool(missing)
-        return Heard(gap=f"it left out {missing}; what it told before does not count" if missing else "")
+        return left_out(self.continuity, self.counts, self.clock.monotonic())
 
     def _said(self, said: codec.Said) -> Heard[VenueEvent]:
         if not said.ok:
@@ -103,14 +100,10 @@ class PrivateSession:
         view = codec.View(self.clock.time(), venue_clock.local, known, self.progress)
         found, foreign = codec.events(message, view)
         if message.channel == codec.ORDERS:  # the one channel whose messages come of an event, and say when it was
-            lag_s = max((venue_clock.now() - one.made_s for one in found if one.made_s is not None), default=0.0)
-            if lag_s > MOST_LAG_S:
-                raise Unavailable(f"the messages of the private stream come {lag_s:.0f} s late")
+            unless_late(max((venue_clock.now() - one.made_s for one in found if one.made_s is not None), default=0.0))
         new = tuple(one.event for one in found if self.continuity.takes(one.event, now_s, one.made_s))
         self.counts.foreign += foreign
-        self.counts.repeats += sum(one.event.kind is not VenueEventKind.POSITION for one in found) - sum(
-            event.kind is not VenueEventKind.POSITION for event in new
-        )
+        self.counts.repeats += others(one.event for one in found) - others(new)
         return Heard(new)
 
 

@@ -16,11 +16,11 @@ from pybit.unified_trading import HTTP
 from account_processors.budget import Lease, Priority, Window
 from account_processors.codecs import bybit_errors
 from account_processors.codecs.bybit import next_cursor
-from account_processors.codecs.wire import Answer, Malformed, Row, loads, rows
-from account_processors.reading import usable
+from account_processors.codecs.wire import Answer, Malformed, loads, rows
+from account_processors.reading import Page, answered, usable
 from account_processors.venue_clock import VenueClock
 from account_processors.wiring import MAX_PAUSE_S, Wiring, pause_s, whole, without_secrets
-from core.errors import TransportError, Unavailable
+from core.errors import Unavailable
 from core.ports import Request, Response
 
 RECV_WINDOW_MS = 5000
@@ -171,16 +171,9 @@ class BybitClient(HTTP):
             window.close(now + min(max(closed_s, 0.1), MAX_PAUSE_S))
 
 
-Page = tuple[Answer, Row]
-"""An answer and its `result`."""
-
-
 async def read(call: Awaitable[Answer]) -> Page:
     """A good answer; raises `Unavailable` or `Denied`."""
-    try:
-        answer = await call
-    except TransportError as error:
-        raise Unavailable(f"bybit did not answer ({error}); what was asked stays unknown") from None
+    answer = await answered("bybit", call)
     return answer, bybit_errors.read(answer)
 
 

@@ -14,14 +14,14 @@ from decimal import Decimal
 
 from account_processors import Credentials, secret
 from account_processors.budget import Priority
-from account_processors.bybit_client import QUERY_LIMIT, RECV_WINDOW_MS, BybitClient, Page, pages, read
+from account_processors.bybit_client import QUERY_LIMIT, RECV_WINDOW_MS, BybitClient, pages, read
 from account_processors.bybit_prices import BybitPrices, tickers
 from account_processors.bybit_stream import BASE_URL, STREAMS, PrivateStream, Surroundings
 from account_processors.codecs import bybit as codec
 from account_processors.codecs import bybit_errors as errors
 from account_processors.codecs import bybit_orders as orders
 from account_processors.codecs.wire import Answer, Malformed, Row
-from account_processors.reading import together, usable
+from account_processors.reading import Page, together, usable
 from account_processors.sending import Leases, clock_problems, no_events, order_answer, setting_answer
 from account_processors.shared import VenueShared
 from account_processors.stream import private_events

@@ -14,7 +14,7 @@ from account_processors.bybit_client import BybitClient, read
 from account_processors.codecs import bybit_stream as codec
 from account_processors.continuity import Continuity
 from account_processors.stream import Heard, StreamClient
-from account_processors.stream_parts import Counts, connection_room
+from account_processors.stream_parts import Counts, connection_room, left_out, unless_late
 from account_processors.wiring import Wiring, without_secrets
 from core.domain import Instrument, MarginMode, Symbol, VenueEvent
 from core.errors import Denied, Unavailable
@@ -30,7 +30,6 @@ STREAMS: Mapping[str, str] = MappingProxyType(
 """REST address -> address of its streams (https://bybit-exchange.github.io/docs/v5/ws/connect)."""
 LOGIN_VALID_S = 10.0
 """A second, as in the venue's examples, is too short for a slow line (https://github.com/bybit-exchange/pybit/issues/152)."""
-MOST_LAG_S = 5.0
 CONNECTIONS = (400, 300.0)
 """Connections per seconds for one address; the venue bears 500."""
 
@@ -72,9 +71,7 @@ class PrivateSession:
         return self._said(heard) if isinstance(heard, codec.Said) else self._told(heard)
 
     def tick(self) -> Heard[VenueEvent]:
-        missing = self.continuity.missing(self.clock.monotonic())
-        self.counts.gaps += bool(missing)
-        return Heard(gap=f"it left out {missing}; what it told before does not count" if missing else "")
+        return left_out(self.continuity, self.counts, self.clock.monotonic())
 
     def _said(self, said: codec.Said) -> Heard[VenueEvent]:
         if said.op == codec.AUTH:
@@ -92,9 +89,7 @@ class PrivateSession:
 
     def _told(self, message: codec.Message) -> Heard[VenueEvent]:
         venue_clock, now_s = self.client.venue_clock, self.clock.monotonic()
-        lag_s = venue_clock.now() - codec.created_s(message)
-        if lag_s > MOST_LAG_S:
-            raise Unavailable(f"the messages of the private stream come {lag_s:.0f} s late")
+        unless_late(venue_clock.now() - codec.created_s(message))
         around, listed = self.around, self.around.latest() or self.listed
         view = codec.View(self.clock.time(), venue_clock.local, around.mode(), listed, around.settle)
         found, foreign = codec.events(message, view)

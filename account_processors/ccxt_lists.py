@@ -13,10 +13,10 @@ from account_processors.codecs.ccxt_facts import Lookup, Paging
 from account_processors.codecs.orders import Execution, OrderRow, outcome
 from account_processors.codecs.wire import Row, text
 from account_processors.reading import together, usable
+from account_processors.remembering import remember
 from core.domain import ClientId, OrderOutcome, Symbol
 from core.errors import Unavailable
 
-REMEMBERED = 20_000
 MAX_PAGES = 100
 CREATED_BEFORE_S = 60.0
 """Orders are listed from this much before they were sent, or before their executions."""
@@ -49,11 +49,11 @@ class OrderLists:
     # --- what sends leave behind --------------------------------------------------------------------------------------
 
     def sent(self, client_id: ClientId, stamp_ms: int) -> None:
-        _keep(self._sent_ms, client_id, stamp_ms)
+        remember(self._sent_ms, client_id, stamp_ms)
 
     def acknowledged(self, order_id: str, client_id: ClientId) -> None:
-        _keep(self._order_ids, client_id, order_id)
-        _keep(self._whose, order_id, client_id)
+        remember(self._order_ids, client_id, order_id)
+        remember(self._whose, order_id, client_id)
 
     def order_id(self, client_id: ClientId) -> str | None:
         return self._order_ids.get(client_id)
@@ -91,7 +91,7 @@ class OrderLists:
         found = await together(*(self._listed("fetch_my_trades", name, since_ms, words) for name, words in asked))
         rows = [row for listed in found for row in listed if row.get("symbol") in names]
         for order_id, shown in self._told(rows).items():
-            _keep(self._whose, order_id, shown)
+            remember(self._whose, order_id, shown)
         await self._learn_owners(rows, since_s)
         with usable(self._client.place("fetch_my_trades")):
             return [orders.execution(row, names, self._facts, self._owner(row)) for row in rows]
@@ -207,7 +207,7 @@ class OrderLists:
         found = await together(*(self._listed(method, name, since_ms, {}) for method, name in lists))
         for of_list in found:
             for order_id, shown in orders.order_ids(of_list, self._facts).items():
-                _keep(self._whose, order_id, shown)
+                remember(self._whose, order_id, shown)
         if left := [order_id for order_id in unknown if order_id not in self._whose]:
             raise Unavailable(f"{self._client.exchange} does not say whose order {left[0]} is; the engine asks again")
 
@@ -224,9 +224,3 @@ class OrderLists:
         """Order id -> our id, from executions that carry it themselves."""
         told = ((row.get("order"), orders.named(row, self._facts)) for row in rows)
         return {str(order_id): shown for order_id, shown in told if order_id and shown is not None}
-
-
-def _keep(memory: OrderedDict[Any, Any], key: Any, value: Any) -> None:
-    memory[key] = value
-    while len(memory) > REMEMBERED:
-        memory.popitem(last=False)

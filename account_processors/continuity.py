@@ -11,16 +11,12 @@ have to add up once it is quiet (see `balance`).
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TypeVar
 
 from account_processors.balance import Balance
+from account_processors.remembering import remember
 from core.domain import ZERO, ClientId, Fill, OrderOutcome, Position, Symbol, VenueEvent, VenueEventKind
-
-K = TypeVar("K", bound=Hashable)
-V = TypeVar("V")
 
 GRACE_S = 2.0
 """How far apart the messages about one execution may come."""
@@ -94,11 +90,11 @@ class Continuity:
         key = (fill.symbol, fill.exec_id)
         if key in self._executions:
             return False
-        _remember(self._executions, key, None)
+        remember(self._executions, key, None, KEPT)
         if fill.client_id is not None:
             order = self._orders.get(fill.client_id) or _Order()
             order.executed += abs(fill.contracts)
-            _remember(self._orders, fill.client_id, order)
+            remember(self._orders, fill.client_id, order, KEPT)
             self._compare_order(fill.client_id, order, now_s)
         known = self._symbols.setdefault(fill.symbol, _Symbol())
         if fill.seq is not None:
@@ -135,7 +131,7 @@ class Continuity:
         if outcome == order.outcome:
             return False
         order.outcome = outcome
-        _remember(self._orders, client_id, order)
+        remember(self._orders, client_id, order, KEPT)
         self._compare_order(client_id, order, now_s)
         return True
 
@@ -174,9 +170,3 @@ def _following(symbol: Symbol) -> str:
 
 def _moving(symbol: Symbol) -> str:
     return f"the execution that moved {symbol}"
-
-
-def _remember(kept: OrderedDict[K, V], key: K, value: V) -> None:
-    kept[key] = value
-    while len(kept) > KEPT:
-        kept.popitem(last=False)

@@ -19,10 +19,10 @@ from account_processors.codecs import hyperliquid_errors as errors
 from account_processors.codecs.hyperliquid import DATA, Action
 from account_processors.codecs.hyperliquid_signing import MAINNET, TESTNET, Wallet, connection_id, digest
 from account_processors.codecs.wire import Answer, Malformed, Row, document, epoch_s, rows, table
-from account_processors.reading import usable
+from account_processors.reading import Page, answered, usable
 from account_processors.venue_clock import MAX_AHEAD_MS, VenueClock
 from account_processors.wiring import Wiring, pause_s
-from core.errors import TransportError, Unavailable
+from core.errors import Unavailable
 from core.ports import Request, Response
 
 TESTNET_URL = "https://api.hyperliquid-testnet.xyz"
@@ -204,16 +204,9 @@ class HyperliquidClient:
         )
 
 
-Page = tuple[Answer, Row]
-"""An answer and its payload."""
-
-
 async def read(call: Awaitable[Answer]) -> Page:
     """A good answer; raises `Unavailable`."""
-    try:
-        answer = await call
-    except TransportError as error:
-        raise Unavailable(f"hyperliquid did not answer ({error}); what was asked stays unknown") from None
+    answer = await answered("hyperliquid", call)
     return answer, errors.read(answer)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
-from typing import TypeVar
 
 from account_processors.codecs import hyperliquid as codec
 from account_processors.codecs import hyperliquid_errors as errors
@@ -17,11 +16,9 @@ from account_processors.codecs import hyperliquid_orders as orders
 from account_processors.codecs.orders import Execution, OrderRow, outcome
 from account_processors.hyperliquid_client import HyperliquidClient, Stamp, by_time, read
 from account_processors.reading import together, usable
+from account_processors.remembering import remember
 from core.domain import ClientId, OrderOutcome
 from core.errors import TransportError, Unavailable
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 BEFORE_S = 60.0
 """Fills are asked for from this much before an order, so that one that was sent twice is seen too."""
@@ -33,7 +30,6 @@ MOST = 200
 """Owners asked for one by one after that list; it ends with the two thousandth order."""
 SETTLING_S = 10.0
 """A fill this young may be told of before its order is."""
-REMEMBERED = 20_000
 
 
 class Finder:
@@ -54,12 +50,12 @@ class Finder:
 
     def sent(self, client_id: ClientId, stamp: Stamp) -> None:
         """An order is about to be sent with this stamp."""
-        _keep(self._sent, client_id, stamp)
+        remember(self._sent, client_id, stamp)
         self._spent.pop(client_id, None)
 
     def learn(self, order_id: str, client_id: ClientId | None) -> None:
         """Whose an order is."""
-        _keep(self._owners, order_id, client_id)
+        remember(self._owners, order_id, client_id)
 
     # --- lookups ------------------------------------------------------------------------------------------------------
 
@@ -112,7 +108,7 @@ class Finder:
         except TransportError as error:
             raise Unavailable(f"hyperliquid did not answer ({error}); the lookup is repeated") from None
         errors.nonce_spent(answer)
-        _keep(self._spent, client_id, None)
+        remember(self._spent, client_id, None)
 
     # --- owners -------------------------------------------------------------------------------------------------------
 
@@ -146,9 +142,3 @@ class Finder:
         with usable(answer.place):
             for seen in orders.order_list(payload):
                 self.learn(seen.row.order_id, seen.row.client_id)
-
-
-def _keep(memory: OrderedDict[K, V], key: K, value: V) -> None:
-    memory[key] = value
-    while len(memory) > REMEMBERED:
-        memory.popitem(last=False)

@@ -19,7 +19,7 @@ from account_processors.continuity import Continuity
 from account_processors.hyperliquid_client import HyperliquidClient
 from account_processors.hyperliquid_finder import Finder
 from account_processors.stream import Heard, StreamClient
-from account_processors.stream_parts import Counts, connection_room
+from account_processors.stream_parts import Counts, connection_room, left_out, unless_late
 from account_processors.wiring import Wiring
 from core.domain import ZERO, Equity, Position, Symbol, VenueEvent, VenueEventKind
 from core.errors import Unavailable
@@ -33,7 +33,6 @@ STREAMS: Mapping[str, str] = MappingProxyType(
     }
 )
 """REST address -> address of its stream."""
-MOST_LAG_S = 5.0
 CONNECTIONS = (25, 60.0)
 """Connections per seconds for one address; the venue bears 30."""
 OWNER_WITHIN_S = 1.0
@@ -81,10 +80,8 @@ class Session:
     def tick(self) -> Heard[VenueEvent]:
         now_s = self.clock.monotonic()
         late = self._released(lambda moved, came_s: now_s >= came_s + OWNER_WITHIN_S)
-        missing = self.continuity.missing(now_s)
-        self.counts.gaps += bool(missing)
-        gap = f"it left out {missing}; what it told before does not count" if missing else ""
-        return Heard(late if not gap else (), gap=gap)
+        missing = left_out(self.continuity, self.counts, now_s)
+        return missing if missing.gap else Heard(late)
 
     def _ready(self, what: str) -> Heard[VenueEvent]:
         if what not in self.awaited:
@@ -158,9 +155,8 @@ class Session:
         return new
 
     def _in_time(self, made_s: float | None) -> None:
-        lag_s = 0.0 if made_s is None else self.client.venue_clock.now() - made_s
-        if lag_s > MOST_LAG_S:
-            raise Unavailable(f"the messages of the private stream come {lag_s:.0f} s late")
+        if made_s is not None:
+            unless_late(self.client.venue_clock.now() - made_s)
 
 
 class PrivateStream:

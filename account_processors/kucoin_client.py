@@ -14,7 +14,6 @@ import hmac
 import json
 import warnings
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Self
 from urllib.parse import quote, urlencode
@@ -22,11 +21,11 @@ from urllib.parse import quote, urlencode
 from account_processors.budget import Lease, Priority, Window
 from account_processors.codecs import kucoin as codec
 from account_processors.codecs import kucoin_errors as errors
-from account_processors.codecs.wire import Answer, Malformed, Row, loads
-from account_processors.reading import usable
+from account_processors.codecs.wire import Answer, Malformed, loads
+from account_processors.reading import Page, answered, usable
+from account_processors.server_time import KEPT_S, ServerTime
 from account_processors.venue_clock import VenueClock
 from account_processors.wiring import Wiring, pause_s, whole, without_secrets
-from core.errors import TransportError, Unavailable
 from core.ports import Request, Response
 
 with warnings.catch_warnings():
@@ -65,11 +64,6 @@ WEIGHTS: Mapping[str, int] = MappingProxyType(
 """Weights of the official SDK's API descriptions (kucoin-universal-sdk 1.3.2); a key with a slash at its end is a
 prefix."""
 HEAVIEST = 10
-TIME = "server time"
-TIME_FRESH_S = 30.0
-"""A warm account learns the venue's time beside another read once per this."""
-TIME_KEPT_S = 110.0
-"""Older than this the venue's time is asked before anything is signed; the venue clock's own limit is a little more."""
 WINDOW_MS = 5000
 """How far from its own clock the venue takes a timestamp."""
 TIMEOUT_S = 5
@@ -86,13 +80,6 @@ def weight_of(method: str, path: str) -> int:
     return WEIGHTS.get(f"{method} {prefix}", HEAVIEST)
 
 
-@dataclass(slots=True)
-class _Learnt:
-    """When the venue's time was last learnt, monotonic seconds; shared by a client and its copies."""
-
-    at: float = float("-inf")
-
-
 class KucoinClient(Market, Trade, User):
     """The SDK's methods, awaited: `await client.get_all_position()` is an `Answer`.
 
@@ -103,13 +90,14 @@ class KucoinClient(Market, Trade, User):
     def __init__(self, wiring: Wiring, key: str, secret: str, passphrase: str) -> None:
         # The SDK's own constructor is not run: it would only keep what is kept here, and a session.
         self.venue_clock = VenueClock(wiring.clock)
+        self.time = ServerTime(self.venue_clock, wiring.clock, wiring.shared, self._ask_time)
+        """Shared by this client and its copies."""
         self._wiring = wiring
         self._key = key
         self._secret = secret
         self._phrase = passphrase
         self._sealed_phrase = self._seal(passphrase)
         self._pool = Window(f"{wiring.owner}'s requests", POOL, POOL_S)
-        self._learnt = _Learnt()
         self._lease: Lease | None = None
         self._stamp_ms: int | None = None
 
@@ -136,24 +124,10 @@ class KucoinClient(Market, Trade, User):
         """What opens a websocket. The SDK's method stands in another class, with a request method of its own."""
         return self._request("POST", f"/api/v1/bullet-{'private' if private else 'public'}", auth=private)
 
-    # --- time ---------------------------------------------------------------------------------------------------------
-
-    async def learn_time(self, max_age_s: float = TIME_FRESH_S) -> None:
-        """Learns the venue's time, asked once for all accounts. Raises `Unavailable`."""
-        if self._wiring.clock.monotonic() - self._learnt.at < max_age_s:
-            return
-        at_s, sent_at, received_at = await self._wiring.shared.once(TIME, max_age_s, self._ask_time)
-        if received_at > self._learnt.at:
-            self._learnt.at = received_at
-            self.venue_clock.learn(at_s, sent_at, received_at)
-
-    async def _ask_time(self) -> tuple[float, float, float]:
-        """The venue's epoch seconds and our monotonic seconds around the question."""
-        clock = self._wiring.clock
-        sent_at = clock.monotonic()
+    async def _ask_time(self) -> float:
         answer, payload = await read(self.get_server_timestamp())
         with usable(answer.place):
-            return codec.server_time_s(payload), sent_at, clock.monotonic()
+            return codec.server_time_s(payload)
 
     # --- requests -----------------------------------------------------------------------------------------------------
 
@@ -204,7 +178,7 @@ class KucoinClient(Market, Trade, User):
             return self._lease
         weight = weight_of(method, path)
         if auth:
-            await self.learn_time(TIME_KEPT_S)
+            await self.time.learn(KEPT_S)
             return await self.room(weight, Priority.READ)
         wiring = self._wiring
         public = wiring.shared.window("public requests of this address", POOL, POOL_S)
@@ -256,18 +230,10 @@ class KucoinClient(Market, Trade, User):
         if code in (errors.RATE, "200002"):
             pool.close(now + (answer.retry_after_s or errors.BUSY_S))
         if code == errors.BAD_TIME:
-            shared.forget(TIME)
-            self._learnt.at = float("-inf")
-
-
-Page = tuple[Answer, Row]
-"""An answer and its payload."""
+            self.time.forget()
 
 
 async def read(call: Awaitable[Answer]) -> Page:
     """A good answer; raises `Unavailable` or `Denied`."""
-    try:
-        answer = await call
-    except TransportError as error:
-        raise Unavailable(f"kucoin did not answer ({error}); what was asked stays unknown") from None
+    answer = await answered("kucoin", call)
     return answer, errors.read(answer)

@@ -13,15 +13,15 @@ from account_processors.codecs import kucoin_orders as rows
 from account_processors.codecs.orders import Execution, OrderRow
 from account_processors.codecs.wire import Answer, Row
 from account_processors.kucoin_client import ORDERS, KucoinClient, read
-from account_processors.reading import together, usable
+from account_processors.reading import answered, together, usable
+from account_processors.remembering import remember
 from core.domain import ClientId, Funding, Symbol
-from core.errors import TransportError, Unavailable
+from core.errors import Unavailable
 
 PAGE_SIZE = 1000
 MAX_PAGES = 200
 FEW_ORDERS = 3
 """Up to so many orders are looked up one by one, of more the lists are read."""
-NAMES_KEPT = 20_000
 SETTLED_S = 60.0
 """Order indexes are a fraction of a second behind the matching; after this an order that is not there never will be."""
 HOUR_S = 3600.0
@@ -40,7 +40,7 @@ class Lists:
 
     async def order_of(self, client_id: ClientId) -> Row | None:
         """The one order the venue gives for an id of ours, as it came."""
-        return errors.found(await answered(self._client.get_order_by_client_oid(client_id)))
+        return errors.found(await answered("kucoin", self._client.get_order_by_client_oid(client_id)))
 
     async def orders(self, status: str, **query: str | int) -> list[OrderRow]:
         """`active` or `done` orders. The venue's own default is `done`."""
@@ -56,9 +56,8 @@ class Lists:
 
     def learn(self, names: Mapping[str, ClientId | None]) -> None:
         """Order ids of the venue whose client ids are known."""
-        self._names.update(names)
-        while len(self._names) > NAMES_KEPT:
-            self._names.popitem(last=False)
+        for order_id, client_id in names.items():
+            remember(self._names, order_id, client_id)
 
     async def named(self, found: Sequence[Execution], span_s: tuple[float, float], now_s: float) -> list[Execution]:
         """The executions with the client ids of their orders; times are the venue's.
@@ -82,7 +81,7 @@ class Lists:
         return [rows.named(one, self._names) for one in found]
 
     async def _look_up(self, order_id: str) -> OrderRow | None:
-        row = errors.found(await answered(self._client.get_order_details(order_id)))
+        row = errors.found(await answered("kucoin", self._client.get_order_details(order_id)))
         with usable(f"{ORDERS}/{{id}}"):
             return None if row is None else rows.order_row(row)
 
@@ -109,14 +108,6 @@ class Lists:
                 break
             end_ms = int(min(found) * 1000)
         raise Unavailable(f"the funding of {symbol} does not end, so it counts as unread")
-
-
-async def answered(call: Awaitable[Answer]) -> Answer:
-    """Any answer of a read; `Unavailable` where there is none."""
-    try:
-        return await call
-    except TransportError as error:
-        raise Unavailable(f"kucoin did not answer ({error}); what was asked stays unknown") from None
 
 
 async def pages(call: Callable[..., Awaitable[Answer]], query: Mapping[str, Any]) -> list[Row]:

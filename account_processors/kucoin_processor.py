@@ -17,13 +17,14 @@ from account_processors.budget import Priority
 from account_processors.codecs import kucoin as codec
 from account_processors.codecs import kucoin_errors as errors
 from account_processors.codecs import orders
-from account_processors.kucoin_client import ORDERS, TIME_KEPT_S, WINDOW_MS, KucoinClient, read, weight_of
+from account_processors.kucoin_client import ORDERS, WINDOW_MS, KucoinClient, read, weight_of
 from account_processors.kucoin_finder import Finder
 from account_processors.kucoin_lists import WEEK_S, Lists
 from account_processors.kucoin_prices import KucoinPrices, tickers
 from account_processors.kucoin_stream import Places, PrivateStream, Surroundings
 from account_processors.reading import together, usable
 from account_processors.sending import Leases, clock_problems, no_events, order_answer, setting_answer
+from account_processors.server_time import KEPT_S
 from account_processors.shared import VenueShared
 from account_processors.stream import private_events
 from account_processors.wiring import Wiring
@@ -140,7 +141,7 @@ class KucoinProcessor:
 
     async def preflight(self) -> Preflight:
         """Clock, key, trade right, position mode. Raises `Denied` where the key is refused, `Unavailable` otherwise."""
-        await self._client.learn_time(0.0)
+        await self._client.time.learn(0.0)
         (_, payload), right = await together(read(self._client.get_position_mode()), self._trade_right())
         with usable("/api/v2/position/getPositionMode"):
             mode = codec.position_mode(payload)
@@ -152,7 +153,7 @@ class KucoinProcessor:
         return await self._shared.once(INSTRUMENTS, INSTRUMENTS_MAX_AGE_S, self._all_instruments)
 
     async def positions(self) -> Positions:
-        (answer, payload), _ = await together(read(self._client.get_all_position()), self._keep_time())
+        (answer, payload), _ = await together(read(self._client.get_all_position()), self._client.time.keep())
         with usable("/api/v1/positions"):
             by_symbol = codec.positions(payload)
         self._used |= by_symbol.keys()
@@ -230,7 +231,7 @@ class KucoinProcessor:
 
     async def permit(self, cost: Cost) -> Permit:
         """Room for the order, and its timestamp. Raises `Unavailable` where there is none within the deadline."""
-        await self._client.learn_time(TIME_KEPT_S)
+        await self._client.time.learn(KEPT_S)
         venue_clock = self._client.venue_clock
         priority = Priority.REDUCTION if cost.reduction else Priority.INCREASE
         lease = await self._client.room(weight_of("POST", ORDERS) * cost.orders, priority)
@@ -259,13 +260,6 @@ class KucoinProcessor:
         self._leases.clear()
 
     # --- parts --------------------------------------------------------------------------------------------------------
-
-    async def _keep_time(self) -> None:
-        """Beside a read: a time that cannot be learnt now is no reason not to know the sizes."""
-        try:
-            await self._client.learn_time()
-        except Unavailable:
-            return
 
     async def _trade_right(self) -> list[Problem]:
         """Whether the key may trade, by the venue's own validation of an order, which places nothing.

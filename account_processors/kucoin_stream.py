@@ -17,13 +17,12 @@ from account_processors.continuity import Continuity
 from account_processors.kucoin_client import KucoinClient, read
 from account_processors.reading import usable
 from account_processors.stream import Heard, StreamClient
-from account_processors.stream_parts import Counts, connection_room
+from account_processors.stream_parts import Counts, connection_room, left_out, unless_late
 from account_processors.wiring import Wiring, without_secrets
 from core.domain import ClientId, Instrument, Symbol, VenueEvent
 from core.errors import Unavailable
 from core.ports import Clock, Entropy, StreamRequest
 
-MOST_LAG_S = 5.0
 CONNECTIONS = (20, 60.0)
 """Connections per seconds for one address; the venue bears 30."""
 CONNECT_ID_BYTES = 8
@@ -102,9 +101,7 @@ class PrivateSession:
         return self._said(heard) if isinstance(heard, codec.Said) else self._told(heard)
 
     def tick(self) -> Heard[VenueEvent]:
-        missing = self.continuity.missing(self.clock.monotonic())
-        self.counts.gaps += bool(missing)
-        return Heard(gap=f"it left out {missing}; what it told before does not count" if missing else "")
+        return left_out(self.continuity, self.counts, self.clock.monotonic())
 
     def _said(self, said: codec.Said) -> Heard[VenueEvent]:
         if said.kind == codec.ERROR:
@@ -121,8 +118,8 @@ class PrivateSession:
         view = codec.View(self.clock.time(), venue_clock.local, self.around.latest() or self.listed)
         told = codec.told(message, view)
         self.counts.foreign += told.foreign
-        if told.made_s is not None and (lag_s := venue_clock.now() - told.made_s) > MOST_LAG_S:
-            raise Unavailable(f"the messages of the private stream come {lag_s:.0f} s late")
+        if told.made_s is not None:
+            unless_late(venue_clock.now() - told.made_s)
         if told.event is None:
             return Heard()
         event, gap = self._owned(told.event, told.order_id)
@@ -163,7 +160,7 @@ class PrivateStream:
     async def _enter(self) -> tuple[StreamRequest, PrivateSession]:
         """The venue's symbols and its time come first: messages are sorted by the ones and held against the other."""
         listed = await self._around.listed()
-        await self._places.client.learn_time(0.0)
+        await self._places.client.time.learn(0.0)
         request, door, _ = await self._places.enter(private=True)
         clock = self._places.wiring.clock
         return request, PrivateSession(self._places.client, clock, self._around, listed, self.counts, door)

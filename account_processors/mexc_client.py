@@ -20,11 +20,11 @@ from account_processors.codecs import mexc_errors as errors
 from account_processors.codecs import mexc_orders as lists
 from account_processors.codecs.mexc_stream import login
 from account_processors.codecs.wire import Answer, Malformed, Row, loads
-from account_processors.reading import usable
+from account_processors.reading import Page, answered, usable
 from account_processors.server_time import KEPT_S, ServerTime
 from account_processors.venue_clock import VenueClock
 from account_processors.wiring import Wiring, pause_s, without_secrets
-from core.errors import TransportError, Unavailable
+from core.errors import Unavailable
 from core.ports import Response
 
 WINDOW_S = 10.0
@@ -171,16 +171,9 @@ def _is_private(endpoint: str) -> bool:
     return endpoint.startswith("contractPrivate")
 
 
-Page = tuple[Answer, Row]
-"""An answer and its payload."""
-
-
 async def read(call: Awaitable[Answer]) -> Page:
     """A good answer; raises `Unavailable` or `Denied`."""
-    try:
-        answer = await call
-    except TransportError as error:
-        raise Unavailable(f"mexc did not answer ({error}); what was asked stays unknown") from None
+    answer = await answered("mexc", call)
     return answer, errors.read(answer)
 
 

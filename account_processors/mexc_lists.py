@@ -9,19 +9,16 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
 
 from account_processors.codecs import mexc_errors as errors
 from account_processors.codecs import mexc_orders as codec
 from account_processors.codecs.orders import Execution, OrderRow, outcome
 from account_processors.mexc_client import MexcClient, pages, read
-from account_processors.reading import together, usable
+from account_processors.reading import answered, together, usable
+from account_processors.remembering import remember
 from account_processors.shared import VenueShared
 from core.domain import AccountId, ClientId, Funding, OrderOutcome, Symbol
-from core.errors import TransportError, Unavailable
-
-K = TypeVar("K")
-V = TypeVar("V")
+from core.errors import Unavailable
 
 ACTIVE, FINAL = "contractPrivateGetOrderListOpenOrders", "contractPrivateGetOrderListHistoryOrders"
 DEALS, DEALS_OF_ORDER = "contractPrivateGetOrderListOrderDealsV3", "contractPrivateGetOrderDealDetailsOrderId"
@@ -43,7 +40,6 @@ BEGIN_STEP_S = 60.0
 SETTLING_S = 10.0
 """A deal this young may stand in one list before its order stands in another."""
 HOUR_S = 3600.0
-REMEMBERED = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +64,10 @@ class OrderLists:
 
     def sent(self, client_id: ClientId, stamp_ms: int, rests: bool) -> None:
         """An order is about to be sent with this timestamp."""
-        _keep(self._sent, client_id, _Sent(stamp_ms, rests))
+        remember(self._sent, client_id, _Sent(stamp_ms, rests))
 
     def acknowledged(self, order_id: str, client_id: ClientId) -> None:
-        _keep(self._owners, order_id, client_id)
+        remember(self._owners, order_id, client_id)
 
     # --- reads --------------------------------------------------------------------------------------------------------
 
@@ -135,10 +131,7 @@ class OrderLists:
             return [codec.execution(row) for _, payload in found for row in codec.page(payload).items]
 
     async def _external(self, name: str, client_id: ClientId) -> list[OrderRow]:
-        try:
-            answer = await self._client.call(EXTERNAL, {"symbol": name, "external_oid": client_id})
-        except TransportError as error:
-            raise Unavailable(f"mexc did not answer ({error}); what was asked stays unknown") from None
+        answer = await answered("mexc", self._client.call(EXTERNAL, {"symbol": name, "external_oid": client_id}))
         row = errors.found(answer)
         with usable(answer.place):
             return [] if row is None else self._known([codec.order_row(row)])
@@ -167,7 +160,7 @@ class OrderLists:
 
     def _known(self, rows: list[OrderRow]) -> list[OrderRow]:
         for row in rows:
-            _keep(self._owners, row.order_id, row.client_id)
+            remember(self._owners, row.order_id, row.client_id)
         return rows
 
     async def _learn_owners(self, found: Collection[Execution], now_s: float) -> None:
@@ -180,12 +173,6 @@ class OrderLists:
                 self._known([codec.order_row(row) for row in codec.page(payload).items])
         if any(one.order_id not in self._owners and one.fill.time > now_s - SETTLING_S for one in found):
             raise Unavailable("mexc: a deal is listed whose order is not yet; the engine asks again")
-
-
-def _keep(memory: OrderedDict[K, V], key: K, value: V) -> None:
-    memory[key] = value
-    while len(memory) > REMEMBERED:
-        memory.popitem(last=False)
 
 
 def _of(client_id: ClientId, listed: Collection[OrderRow]) -> list[OrderRow]:

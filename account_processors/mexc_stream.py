@@ -7,7 +7,7 @@ something out begins anew. Where the account is switched to hedge mode it ends: 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -16,16 +16,15 @@ from account_processors.codecs import mexc_stream as codec
 from account_processors.continuity import Continuity
 from account_processors.mexc_client import MexcClient
 from account_processors.stream import Heard, StreamClient
-from account_processors.stream_parts import Counts, connection_room
+from account_processors.stream_parts import Counts, connection_room, left_out, others, unless_late
 from account_processors.wiring import Wiring
-from core.domain import Instrument, PositionMode, Symbol, VenueEvent, VenueEventKind
-from core.errors import Denied, Unavailable
+from core.domain import Instrument, PositionMode, Symbol, VenueEvent
+from core.errors import Denied
 from core.ports import Clock, Entropy, StreamRequest
 
 BASE_URL = "https://api.mexc.com"
 STREAMS: Mapping[str, str] = MappingProxyType({BASE_URL: "wss://contract.mexc.com"})
 """REST address -> address of its streams (https://www.mexc.com/api-docs/futures/websocket-api)."""
-MOST_LAG_S = 5.0
 CONNECTIONS = (2, 1.0)
 """Connections per seconds for one address. The venue states no limit."""
 ROOM_WITHIN_S = 60.0
@@ -68,9 +67,7 @@ class PrivateSession:
         return self._said(heard) if isinstance(heard, codec.Said) else self._told(heard)
 
     def tick(self) -> Heard[VenueEvent]:
-        missing = self.continuity.missing(self.clock.monotonic())
-        self.counts.gaps += bool(missing)
-        return Heard(gap=f"it left out {missing}; what it told before does not count" if missing else "")
+        return left_out(self.continuity, self.counts, self.clock.monotonic())
 
     def _said(self, said: codec.Said) -> Heard[VenueEvent]:
         if said.ok:
@@ -89,18 +86,12 @@ class PrivateSession:
             unless_one_way(mode)
         view = codec.View(self.clock.time(), venue_clock.local, self.around.latest() or self.known, self.held)
         found, foreign = codec.events(message, view)
-        if found and message.made_s is not None and venue_clock.now() - message.made_s > MOST_LAG_S:
-            late_s = venue_clock.now() - message.made_s
-            raise Unavailable(f"the messages of the private stream come {late_s:.0f} s late")
+        if found and message.made_s is not None:
+            unless_late(venue_clock.now() - message.made_s)
         new = tuple(one.event for one in found if self.continuity.takes(one.event, now_s, one.made_s))
         self.counts.foreign += foreign
-        self.counts.repeats += _others(one.event for one in found) - _others(new)
+        self.counts.repeats += others(one.event for one in found) - others(new)
         return Heard(new)
-
-
-def _others(events: Iterable[VenueEvent]) -> int:
-    """How many are not positions: those come again and again."""
-    return sum(event.kind is not VenueEventKind.POSITION for event in events)
 
 
 def unless_one_way(mode: PositionMode) -> None:

@@ -7,8 +7,19 @@ from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from account_processors.codecs.wire import Malformed
-from core.errors import Denied, Unavailable
+from account_processors.codecs.wire import Answer, Malformed, Row
+from core.errors import Denied, TransportError, Unavailable
+
+Page = tuple[Answer, Row]
+"""A good answer and what is in it."""
+
+
+async def answered(venue: str, call: Awaitable[Answer]) -> Answer:
+    """Any answer of a read, good or bad; raises `Unavailable` where there is none."""
+    try:
+        return await call
+    except TransportError as error:
+        raise Unavailable(f"{venue} did not answer ({error}); what was asked stays unknown") from None
 
 
 async def together(*calls: Awaitable[Any]) -> list[Any]:

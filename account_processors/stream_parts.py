@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from account_processors.budget import Priority
+from account_processors.continuity import Continuity
+from account_processors.stream import Heard
 from account_processors.wiring import Wiring
+from core.domain import VenueEvent, VenueEventKind
+from core.errors import Unavailable
+
+MOST_LAG_S = 5.0
 
 
 @dataclass(slots=True)
@@ -17,6 +23,24 @@ class Counts:
     foreign: int = 0
     repeats: int = 0
     gaps: int = 0
+
+
+def left_out(continuity: Continuity, counts: Counts, now_s: float) -> Heard[VenueEvent]:
+    """A gap where something of what was told by monotonic `now_s` is missing, which is counted; else nothing."""
+    missing = continuity.missing(now_s)
+    counts.gaps += bool(missing)
+    return Heard(gap=f"it left out {missing}; what it told before does not count" if missing else "")
+
+
+def unless_late(lag_s: float) -> None:
+    """Raises `Unavailable` where messages come so long after what they tell that the stream is as good as none."""
+    if lag_s > MOST_LAG_S:
+        raise Unavailable(f"the messages of the private stream come {lag_s:.0f} s late")
+
+
+def others(events: Iterable[VenueEvent]) -> int:
+    """How many are not positions: those come again and again."""
+    return sum(event.kind is not VenueEventKind.POSITION for event in events)
 
 
 def stream_url(base_url: str | None, ws_url: str | None, live: str, streams: Mapping[str, str]) -> str | None:

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from core.domain import Halt, Policy, Symbol
+from core.domain import Cost, Halt, Permit, Policy, Symbol
 from tests.scenario.rig import BTC, ETH, Rig, opened, settings_for
 
 SOL = Symbol("SOLUSDT")
@@ -137,5 +137,33 @@ def test_the_increases_of_a_minute_are_counted_across_symbols_and_restarts(resta
             assert rig.clock.time() - began < 100
         received = sorted(float(order["received_at"]) for order in rig.ledger()["orders"])
         assert received[2] - received[0] >= 60
+
+    rig.run(story())
+
+
+@pytest.mark.parametrize("venue", ["bybit", "kucoin", "hyperliquid"])
+def test_increases_that_wait_for_the_venue_together_do_not_pass_the_minute_together(
+    venue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both were planned while there was room; only the gate sees them one after the other."""
+    rig = Rig(venue=venue)
+    processor = rig.executor.accounts[0].processor
+    permit = processor.permit
+
+    async def slow(cost: Cost) -> Permit:
+        await asyncio.sleep(0.05)
+        return await permit(cost)
+
+    async def story() -> None:
+        both(rig, "0.2", "0.2")
+        await rig.settle()
+        await asyncio.sleep(70)
+        sent = len(rig.ledger()["orders"])
+        rig.policy(max_increase_orders_per_minute=1)
+        monkeypatch.setattr(processor, "permit", slow)
+        both(rig, "0.3", "0.3")
+        for _ in range(3):
+            await rig.cycle()
+        assert len(rig.ledger()["orders"]) == sent + 1
 
     rig.run(story())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Sequence
 from decimal import Decimal
@@ -95,3 +96,15 @@ def judged(
     keys = keys or BittensorKeys()
     traders = read(reply, as_of_ms, assets, str(keys.leverage_limit_crypto))
     return opinions(rank(traders.values(), keys, as_of_ms).ranked, assets, keys)
+
+
+REPLY = {"5A": good_miner(0.1), "5B": good_miner(0.2, "ETHUSD"), "5C": good_miner(-0.1)}
+"""Three that are kept."""
+
+
+def moved(reply: dict[str, Any], leverage: float = 0.05, hotkey: str = "5A") -> dict[str, Any]:
+    """The reply after one more order."""
+    found = copy.deepcopy(reply)
+    last = found[hotkey]["positions"][-1]
+    last["orders"].append(order(leverage, last["orders"][-1]["processed_ms"] + 1000))
+    return found

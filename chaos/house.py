@@ -38,6 +38,8 @@ from simulator.memory import MemoryWorld, build_memory_world
 from simulator.model import ExchangeEvent
 
 ROOT = Path("/home")
+NAMES_NO_LARGEST = ("hyperliquid",)
+"""Venues whose interface does not tell the largest order."""
 EQUITY = Decimal(10_000)
 """Of every account at the beginning, in its settle currency."""
 OUR_ID = re.compile(rb"(?<![0-9a-zA-Z])(?:0x)?[0-9a-f]{32}(?![0-9a-zA-Z])")
@@ -89,7 +91,7 @@ class House:
             if scene.isolated:
                 for name in self.exchange(venue).accounts():
                     self.sim.admin.account({"venue": venue, "account": name, "margin_mode": "isolated"})
-            if scene.chunked:
+            if scene.chunked and venue not in NAMES_NO_LARGEST:
                 self._chunk(venue)
         if scene.pinned:
             for symbol in scene.symbols:

@@ -77,7 +77,7 @@ async def _mended(story: Story) -> None:
     story.write_all()
     story.speak_again()
     story.tell("every fault is mended")
-    await asyncio.sleep(max(story.counts.banned_until_s - story.house.clock.monotonic(), 0.0))
+    await asyncio.sleep(max(story.bans_end_s() - story.house.clock.monotonic(), 0.0))
     left_out = story.doubtful | story.unlisted
     await _until(story, lambda: story.checker.reached(left_out), MENDED_S, "without a new signal")
     if story.doubtful:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from chaos.asked import Key, Said, Voice
 from chaos.checker import Breach, Checker
 from chaos.house import Engine, House
-from chaos.menu import Counts
+from chaos.menu import BANS_S, Counts
 from chaos.samples import Samples
 from chaos.scene import BITTENSOR, STALENESS_S, Scene
 from core.domain import AccountId, Signal, SourceName, Symbol
@@ -95,6 +95,12 @@ class Story:
         if due:
             self.disturbed()
             self.note()
+
+    def bans_end_s(self) -> float:
+        """When the last venue that shuts addresses out may be asked again (monotonic seconds)."""
+        clock = self.house.clock
+        ends = [at + BANS_S.get(venue, 0.0) - clock.time() + clock.monotonic() for at, venue, _ in self.house.over]
+        return max([self.counts.banned_until_s, *ends])
 
     # --- doubt --------------------------------------------------------------------------------------------------------
 

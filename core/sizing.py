@@ -53,7 +53,8 @@ def size(wanted: Wanted, sized: Sized | None, facts: Facts, policy: Policy, now:
 
     Where equity, price or instrument is missing, a size of 0 still needs none of them; any other new opinion becomes
     a *provisional* generation (what is stored if it has the same side, else flat: the closing leg), so that it is
-    taken when it appears and sized once it can be. A provisional generation is never repeated.
+    taken when it appears and sized once it can be: also not while a source that has since become Unknown would clamp
+    it, because that source, returning unchanged, makes no new generation. A provisional generation is never repeated.
     """
     depth = wanted.depth or ZERO
     stored = sized.contracts if sized else ZERO
@@ -94,7 +95,7 @@ def _measure(
     instrument: Instrument,
     policy: Policy,
     now: float,
-) -> Sized:
+) -> Sized | Waiting:
     facts = Facts(equity, price, instrument)
     depth = wanted.depth or ZERO
     leverage = max(min(wanted.leverage, floor_to(instrument.max_leverage, Decimal(1))), Decimal(1))
@@ -116,6 +117,9 @@ def _measure(
         return _sized(wanted, sized, stored, leverage, facts, now, f"{sum_text}; within the band of {plain(stored)}")
     if wanted.reduce_only:
         clamped = toward_zero(stored, contracts)
+        if clamped != contracts and wanted.holds and sized is not None and sized.inputs_hash == wanted.inputs_hash:
+            # It was taken in full when it appeared; only a source that cannot be read now stands against its size.
+            return Waiting(f"waiting for its size: {wanted.reduce_only}")
         if clamped != contracts:
             return _sized(wanted, sized, clamped, leverage, facts, now, f"{sum_text}; {wanted.reduce_only}")
     return _sized(wanted, sized, contracts, leverage, facts, now, sum_text)

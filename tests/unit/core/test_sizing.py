@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from core.domain import Equity, Instrument, Policy, Price, Sized, Wanted
+from core.domain import Equity, Hold, Instrument, Policy, Price, Scope, Sized, SymbolState, Wanted
 from core.sizing import Facts, Waiting, needs_size, size
 from tests.unit.core.builders import (
     BTC,
@@ -296,6 +296,17 @@ def test_what_waited_is_sized_once_it_can_be() -> None:
     made = sized(wanted(), provisional)
     assert (made.contracts, made.provisional) == (d("0.02"), False)
     assert not needs_size(wanted(), made)
+
+
+def test_what_waited_goes_on_waiting_while_a_source_that_fell_silent_would_clamp_it() -> None:
+    provisional = sized(wanted(), stored("0"), replace(KNOWN, equity=None))
+    silent = Hold(Scope.INCREASES, SymbolState.HELD, "the source is silent")
+    frozen = wanted(reduce_only="the source is silent", holds=(silent,))
+    made = size(frozen, provisional, KNOWN, POLICY, NOW + 5)
+    assert made == Waiting("waiting for its size: the source is silent")
+    assert sized(wanted(), provisional).contracts == d("0.02"), "back unchanged, it is sized in full"
+    old = wanted(reduce_only="entry too old")
+    assert sized(old, provisional).contracts == 0, "what no return of a source ends is settled"
 
 
 def test_a_size_is_made_once() -> None:

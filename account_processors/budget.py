@@ -28,6 +28,8 @@ MAX_WAITING = 2_000
 GUARD_S = 0.01
 """Longer than the published window by this much, against rounding on either side."""
 ANYBODY = ""
+STRANGER = ""
+"""Whoever else uses the key or address: nobody who asks here, so no room is left for it."""
 HELD_X_FREE = 8
 """One busy account leaves a ninth of a shared window to the others, two of them a seventeenth."""
 
@@ -46,7 +48,7 @@ class _Use:
 
     weight: int
     at: float
-    owner: str = ""
+    owner: str = STRANGER
     counted: bool = True
 
 
@@ -88,14 +90,14 @@ class Window:
     def greedy_s(self, now: float, weight: int, owner: str) -> float:
         """0 where `owner` may have `weight` more beside the others, else seconds after which to ask again."""
         free = self.limit - self.used(now) - weight
-        held = self._held.get(owner, 0)
-        if held == 0 or len(self._held) < 2:
+        held, sharing = self._held.get(owner, 0), len(self._held.keys() - {STRANGER})
+        if held == 0 or sharing < 2:
             return 0.0
-        if held + weight <= max(HELD_X_FREE * free, self.limit / len(self._held)):
+        if held + weight <= max(HELD_X_FREE * free, self.limit / sharing):
             return 0.0
         return max(self._uses[0][0] + self.span_s + self.guard_s - now, 0.0)
 
-    def take(self, now: float, weight: int, owner: str = "") -> _Use:
+    def take(self, now: float, weight: int, owner: str = STRANGER) -> _Use:
         use = _Use(weight, now, owner)
         self._uses.append((now, use))
         self._add(owner, weight)

@@ -291,3 +291,14 @@ def test_what_a_request_did_not_take_is_given_back_at_once() -> None:
         assert window.used(clock.monotonic()) == 0
 
     virtual(scenario)
+
+
+def test_an_account_alone_may_use_all_that_the_venue_says_is_left() -> None:
+    async def scenario(clock: VirtualClock) -> None:
+        budget, window = Budget(clock), Window("w", 100, 60.0)
+        await budget.acquire([window], Priority.READ, "a", 1.0, weight=10)
+        window.correct(clock.monotonic(), 100, 80)  # ten are somebody else's
+        await budget.acquire([window], Priority.READ, "a", 1.0, weight=80)
+        assert window.used(clock.monotonic()) == 100
+
+    virtual(scenario)

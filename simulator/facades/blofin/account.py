@@ -87,7 +87,7 @@ def balance(call: Call) -> Json:
 def positions(call: Call) -> list[Json]:
     """Open positions only."""
     symbol = call.listing().symbol if call.params.text("instId") else None
-    with call.venue.lagging():
+    with call.venue.lag.positions():
         views = call.exchange.positions(call.account, symbol)
     return [row(call, call.exchange.listing(view.symbol), view) for view in views if view.contracts]
 

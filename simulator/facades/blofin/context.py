@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from simulator.exchange import Exchange
 from simulator.facades.blofin.wire import Params
+from simulator.facades.lag import Lag
 from simulator.facades.parts import ms
 from simulator.model import Listing
 
@@ -28,28 +28,13 @@ class Ways:
 
 @dataclass(slots=True)
 class Venue:
-    """One simulated BloFin. `absent_code`: how order-detail answers where there is no such order, None: without data.
-
-    `read_lag_s`: how long after the acknowledgement an order, its fills and its effect on positions stay unseen.
-    """
+    """One simulated BloFin. `absent_code`: how order-detail answers where an order is unknown, None: without data."""
 
     exchange: Exchange
     addresses: Mapping[str, frozenset[str]]
-    read_lag_s: float
+    lag: Lag
     absent_code: str | None
     ways: Ways = Ways()
-
-    @contextmanager
-    def lagging(self) -> Iterator[None]:
-        """Reads positions as they were `read_lag_s` ago, or longer where a fault asks for more."""
-        present = self.exchange.state.conditions
-        stale_s = max(present.stale_positions_s, self.read_lag_s)
-        with self.exchange.under(replace(present, stale_positions_s=stale_s)):
-            yield
-
-    def seen_until(self) -> float | None:
-        """Orders and fills from this true instant on are not yet visible; None: all are."""
-        return self.exchange.clock.time() - self.read_lag_s if self.read_lag_s else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from simulator.facades.blofin.context import Call, Handler, Venue, Ways
 from simulator.facades.blofin.limits import Limits
 from simulator.facades.blofin.streams import PATHS, Streams, TooOften, path_of
 from simulator.facades.blofin.wire import Params, Refusal, envelope
+from simulator.facades.lag import Lag
 from simulator.facades.parts import Tally, Target
 from simulator.model import Refused
 
@@ -92,7 +93,7 @@ class BloFinFacade:
         by reads. `absent_code`: what order-detail answers where there is no such order (not documented; None: success
         without data). `addresses`: accounts whose key is bound to addresses; every request comes from 127.0.0.1.
         `ways`: what else is not documented."""
-        self._venue = Venue(exchange, addresses or {}, read_lag_s, absent_code, ways or Ways())
+        self._venue = Venue(exchange, addresses or {}, Lag(exchange, read_lag_s), absent_code, ways or Ways())
         self._door = auth.Door(exchange, addresses or {})
         self._streams = Streams(self._venue, self._door)
         self._limits = Limits()

@@ -89,13 +89,13 @@ def page(call: Call, found: list[Listed]) -> list[Json]:
 
 def open_orders(call: Call) -> list[Listed]:
     """Resting orders, newest first."""
-    found = call.exchange.orders(call.account, open_only=True, until=call.venue.seen_until())
+    found = call.exchange.orders(call.account, open_only=True, until=call.venue.lag.until())
     return [Listed(order.received_at, number_of(order.number), order_row(call, order)) for order in found]
 
 
 def closed_orders(call: Call) -> list[Listed]:
     """Final orders, newest first, nobody's included."""
-    until = call.venue.seen_until()
+    until = call.venue.lag.until()
     ours = [
         Listed(order.received_at, number_of(order.number), order_row(call, order))
         for order in call.exchange.orders(call.account, open_only=False, until=until)
@@ -215,7 +215,7 @@ def fills(call: Call) -> list[Json]:
         raise wrong("orderId")
     found = [
         Listed(fill.at, str(TRADE_BASE + fill.seq), fill_row(call, fill))
-        for fill in call.exchange.fills(call.account, until=call.venue.seen_until())
+        for fill in call.exchange.fills(call.account, until=call.venue.lag.until())
         if within(call, fill.at) and wanted in ("", order_id_of(call, fill))
     ]
     return page(call, found)

@@ -140,7 +140,7 @@ class PrivateDesk:
 
     def _rows(self, call: Call, channel: Channel, only: tuple[Symbol, ...] | None) -> list[Json]:
         """Positions of a channel; `only` those symbols, or all that are open."""
-        with self._venue.lagging():
+        with self._venue.lag.positions():
             if only is None:
                 views = list(call.exchange.positions(call.account))
             else:

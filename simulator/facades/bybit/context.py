@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from core.domain import ZERO, Symbol
 from simulator.exchange import Exchange
 from simulator.facades.bybit.details import Details
 from simulator.facades.bybit.wire import Json, Params, ms, refuse_parameter
+from simulator.facades.lag import Lag
 from simulator.model import ExchangeEvent, Leg, Listing, PositionSide
 
 LINEAR = "linear"
@@ -48,7 +48,7 @@ class Venue:
     exchange: Exchange
     details: Mapping[str, Details]
     addresses: Mapping[str, frozenset[str]]
-    read_lag_s: float
+    lag: Lag
     realised: Realised
     fixed_prices: set[str] = field(default_factory=set)
     mode_set_at: dict[str, float] = field(default_factory=dict)
@@ -66,18 +66,6 @@ class Venue:
             price = self.exchange.state.mark(listing.symbol, minute * 60 - age_s)
             known = self._earlier[listing.symbol, age_s] = ((minute, moves), price)
         return known[1]
-
-    @contextmanager
-    def lagging(self) -> Iterator[None]:
-        """Reads positions as they were `read_lag_s` ago, or longer where a fault asks for more."""
-        present = self.exchange.state.conditions
-        stale_s = max(present.stale_positions_s, self.read_lag_s)
-        with self.exchange.under(replace(present, stale_positions_s=stale_s)):
-            yield
-
-    def seen_until(self) -> float | None:
-        """Orders and fills from this true instant on are not yet visible; None: all are."""
-        return self.exchange.clock.time() - self.read_lag_s if self.read_lag_s else None
 
 
 @dataclass(frozen=True, slots=True)

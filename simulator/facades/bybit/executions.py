@@ -40,7 +40,7 @@ def executions(call: Call) -> Json:
     if call.category() != LINEAR:
         return {"nextPageCursor": "", "category": call.category(), "list": []}
     order_id, link_id = call.params.text("orderId"), call.params.text("orderLinkId")
-    until = call.venue.seen_until()
+    until = call.venue.lag.until()
     events: list[Event]
     if order_id or link_id:
         found = call.exchange.fills(call.account, order_id=order_id or None, client_id=None if order_id else link_id,

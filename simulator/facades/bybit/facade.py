@@ -16,6 +16,7 @@ from simulator.facades.bybit.details import load_details
 from simulator.facades.bybit.limits import Limits, Standing
 from simulator.facades.bybit.streams import PATHS, Streams, path_of
 from simulator.facades.bybit.wire import Json, Params, Refusal, Target, envelope, ms
+from simulator.facades.lag import Lag
 from simulator.model import Refused
 
 JSON_TYPE = "application/json; charset=utf-8"
@@ -83,7 +84,7 @@ class BybitFacade:
         """`read_lag_s`: how long after the acknowledgement an order, its fills and its effect on positions stay unseen
         by reads (execution is asynchronous; the ledger is never late). `addresses`: accounts whose key is bound to
         addresses; every request comes from 127.0.0.1."""
-        self._venue = Venue(exchange, load_details(), addresses or {}, read_lag_s, Realised(exchange))
+        self._venue = Venue(exchange, load_details(), addresses or {}, Lag(exchange, read_lag_s), Realised(exchange))
         self._streams = Streams(self._venue)
         self._limits = Limits()
         self._total = 0

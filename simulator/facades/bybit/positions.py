@@ -25,7 +25,7 @@ def listed(call: Call) -> Json:
         return {"list": [], "nextPageCursor": "", "category": category}
     wanted = call.chosen("symbol", "settleCoin")
     symbol = call.listing().symbol if call.params.text("symbol") else None
-    with call.venue.lagging():
+    with call.venue.lag.positions():
         views = call.exchange.positions(call.account, symbol)
     rows = sorted(
         ((listing, view) for view in views if wanted(listing := call.exchange.listing(view.symbol))),

@@ -107,7 +107,7 @@ def plain_orders(call: Call, wanted: Callable[[Listing], bool]) -> Callable[[Lis
 def by_id(call: Call) -> list[Order] | None:
     """The orders named by `orderId`, else by `orderLinkId`, newest first; None if the request names none."""
     order_id, link_id = call.params.text("orderId"), call.params.text("orderLinkId")
-    until = call.venue.seen_until()
+    until = call.venue.lag.until()
     if order_id:
         order = call.exchange.order(call.account, order_id)
         return [order] if order is not None and (until is None or order.received_at < until) else []
@@ -117,13 +117,13 @@ def by_id(call: Call) -> list[Order] | None:
 
 
 def visible(call: Call, *, open_only: bool) -> tuple[Order, ...]:
-    return call.exchange.orders(call.account, open_only=open_only, until=call.venue.seen_until())
+    return call.exchange.orders(call.account, open_only=open_only, until=call.venue.lag.until())
 
 
 def closed(call: Call) -> Iterator[Order]:
     """The newest closed orders `realtime` still knows; lazily, for it is mostly asked for one of the last."""
     call.exchange.advance()
-    until = call.venue.seen_until()
+    until = call.venue.lag.until()
     known = (
         order
         for order in call.exchange.state.accounts[call.account].newest()

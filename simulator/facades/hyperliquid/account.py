@@ -31,7 +31,7 @@ def nobodys_state(venue: Venue) -> Json:
 
 def account_state(venue: Venue, account: str) -> Json:
     """As `clearinghouseState` shows it."""
-    with venue.lagging():
+    with venue.lag.positions():
         views = [view for view in venue.exchange.positions(account) if view.contracts]
     balance = venue.exchange.balance(account)
     money = {"accountValue": balance.equity, "margin": balance.initial_margin}

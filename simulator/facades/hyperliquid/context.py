@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from core.domain import ZERO
 from simulator.exchange import Exchange
 from simulator.facades.hyperliquid.wallets import Wallets
+from simulator.facades.lag import Lag
 from simulator.facades.parts import MONEY_DECIMALS, Json, ms
 from simulator.model import ExchangeEvent, Listing
 
@@ -72,19 +72,7 @@ class Venue:
     wallets: Wallets
     behaviour: Behaviour
     traded: Traded
-
-    @contextmanager
-    def lagging(self) -> Iterator[None]:
-        """Reads positions as they were `read_lag_s` ago, or longer where a fault asks for more."""
-        present = self.exchange.state.conditions
-        stale_s = max(present.stale_positions_s, self.behaviour.read_lag_s)
-        with self.exchange.under(replace(present, stale_positions_s=stale_s)):
-            yield
-
-    def seen_until(self) -> float | None:
-        """Orders and fills from this true instant on are not yet visible; None: all are."""
-        lag_s = self.behaviour.read_lag_s
-        return self.exchange.clock.time() - lag_s if lag_s else None
+    lag: Lag
 
     def coin(self, symbol: str) -> str:
         return self.exchange.listing(symbol).instrument.venue_symbol

@@ -18,6 +18,7 @@ from simulator.facades.hyperliquid.news import News
 from simulator.facades.hyperliquid.signing import Unreadable
 from simulator.facades.hyperliquid.stream import PATH, Crowd, StreamSession
 from simulator.facades.hyperliquid.wallets import Nonces, Refusal, Wallets
+from simulator.facades.lag import Lag
 from simulator.facades.parts import Json, Tally, Target, Window, ms
 from simulator.model import Refused
 from simulator.strict import StrictError, loads
@@ -129,7 +130,9 @@ class HyperliquidFacade:
     ) -> None:
         """`vaults`, `sub_accounts`: account -> the account whose wallets trade it; every other one is a master."""
         wallets = Wallets(exchange, vaults or {}, sub_accounts or {})
-        self._venue = Venue(exchange, wallets, behaviour or Behaviour(), Traded(exchange))
+        behaves = behaviour or Behaviour()
+        lag = Lag(exchange, behaves.read_lag_s)
+        self._venue = Venue(exchange, wallets, behaves, Traded(exchange), lag)
         self._minute = limits.Minute()
         self._actions: dict[str, limits.Actions] = {}
         self._nonces = Nonces()

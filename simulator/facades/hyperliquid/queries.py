@@ -68,14 +68,14 @@ def historical_orders(call: Call) -> list[Json]:
 def open_rows(call: Call) -> list[Json]:
     if call.account is None or call.fields.get("dex"):
         return []
-    found = call.exchange.orders(call.account, open_only=True, until=call.venue.seen_until())
+    found = call.exchange.orders(call.account, open_only=True, until=call.venue.lag.until())
     return [seen_row(call.venue, order) for order in found]
 
 
 def past_rows(call: Call) -> list[Json]:
     if call.account is None:
         return []
-    until = call.venue.seen_until()
+    until = call.venue.lag.until()
     known = call.exchange.state.accounts[call.account].orders
     ours = call.exchange.orders(call.account, open_only=False, until=until)
     found = [(order.updated_at, seen_row(call.venue, order)) for order in ours]
@@ -167,7 +167,7 @@ def fill_rows(call: Call) -> list[Json]:
     """Oldest first."""
     if call.account is None:
         return []
-    fills = call.exchange.fills(call.account, until=call.venue.seen_until())
+    fills = call.exchange.fills(call.account, until=call.venue.lag.until())
     return [fill_row(call.venue, call.account, fill) for fill in reversed(fills)]
 
 

@@ -150,7 +150,7 @@ def _unless_as_asked(change: Callable[[], None]) -> None:
 def positions(call: Call) -> list[Json]:
     """Open positions, all of them or those of a settle currency; no pages."""
     currency = call.params.text("currency")
-    with call.venue.lagging():
+    with call.venue.lag.positions():
         views = call.exchange.positions(call.account)
     listed = ((call.exchange.listing(view.symbol), view) for view in views)
     return [row(call, it, view) for it, view in listed if currency in ("", it.instrument.settle)]
@@ -167,7 +167,7 @@ def position_v2(call: Call) -> list[Json]:
 
 def _of_symbol(call: Call) -> list[Json]:
     listing = call.listing()
-    with call.venue.lagging():
+    with call.venue.lag.positions():
         views = call.exchange.positions(call.account, listing.symbol)
     return [row(call, listing, view) for view in views]
 

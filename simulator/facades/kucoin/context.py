@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from core.domain import ZERO, MarginMode, OrderKind, Symbol, TimeInForce
 from simulator.exchange import Exchange
 from simulator.facades.kucoin.stream_tokens import Tokens
 from simulator.facades.kucoin.wire import Params
+from simulator.facades.lag import Lag
 from simulator.facades.parts import ms
 from simulator.model import ExchangeEvent, Fill, FillKind, Listing, Order, OrderState, PositionSide, PositionView
 
@@ -52,7 +52,7 @@ class Venue:
     streams."""
 
     exchange: Exchange
-    read_lag_s: float
+    lag: Lag
     margins: InitialMargins
     cross: dict[tuple[str, Symbol], Decimal] = field(default_factory=dict)
     """Leverage set for cross margin while the symbol was in isolated margin."""
@@ -67,18 +67,6 @@ class Venue:
         if self.exchange.margin_mode(account, listing.symbol) is MarginMode.CROSS:
             return self.exchange.leverage(account, listing.symbol)
         return self.cross.get((account, listing.symbol), min(DEFAULT_CROSS, listing.instrument.max_leverage))
-
-    @contextmanager
-    def lagging(self) -> Iterator[None]:
-        """Reads positions as they were `read_lag_s` ago, or longer where a fault asks for more."""
-        present = self.exchange.state.conditions
-        stale_s = max(present.stale_positions_s, self.read_lag_s)
-        with self.exchange.under(replace(present, stale_positions_s=stale_s)):
-            yield
-
-    def seen_until(self) -> float | None:
-        """Orders and fills from this true instant on are not yet visible; None: all are."""
-        return self.exchange.clock.time() - self.read_lag_s if self.read_lag_s else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +97,7 @@ class Call:
 
     def orders(self) -> list[Order]:
         """Every order that can be seen, newest first: those of clients, and those that others placed by hand."""
-        until = self.venue.seen_until()
+        until = self.venue.lag.until()
         taken = list(self.exchange.orders(self.account, until=until))
         known = {order.order_id for order in taken}
         fills = self.exchange.fills(self.account, until=until)

@@ -24,6 +24,7 @@ from simulator.facades.kucoin.codes import (
 from simulator.facades.kucoin.context import Call, Handler, InitialMargins, Venue
 from simulator.facades.kucoin.limits import POOL, Limits
 from simulator.facades.kucoin.wire import Params, Refusal, failure, success
+from simulator.facades.lag import Lag
 from simulator.facades.parts import UNKNOWN_ENDPOINT, Standing, Tally, Target, ms
 from simulator.model import Refused
 
@@ -121,7 +122,7 @@ class KucoinFacade:
         """`read_lag_s`: how long after the acknowledgement an order, its fills and its effect on positions stay unseen
         by reads (a quarter of a second was seen; the ledger is never late). `addresses`: accounts whose key is bound
         to addresses; every request comes from 127.0.0.1. `unset`: accounts that never chose a position mode."""
-        self._venue = Venue(exchange, read_lag_s, InitialMargins(exchange), unset=set(unset))
+        self._venue = Venue(exchange, Lag(exchange, read_lag_s), InitialMargins(exchange), unset=set(unset))
         self._addresses = addresses or {}
         self._limits = Limits()
         self._tally = Tally([*ROUTES, streams.ENDPOINT])

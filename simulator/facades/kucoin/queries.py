@@ -94,7 +94,7 @@ def recent_done(call: Call) -> list[Json]:
 
 def by_id(call: Call) -> Json:
     taken = call.exchange.order(call.account, call.name)
-    until = call.venue.seen_until()
+    until = call.venue.lag.until()
     if taken is not None and (until is None or taken.received_at < until):
         return _one(call, [taken])
     return _one(call, (order for order in call.orders() if order.order_id == call.name))
@@ -103,7 +103,7 @@ def by_id(call: Call) -> Json:
 def by_client_oid(call: Call) -> Json:
     """One order, also where an id stands for several: then the newest."""
     client_oid = call.params.needed("clientOid")
-    return _one(call, call.exchange.orders(call.account, client_id=client_oid, until=call.venue.seen_until()))
+    return _one(call, call.exchange.orders(call.account, client_id=client_oid, until=call.venue.lag.until()))
 
 
 def _one(call: Call, found: Iterable[Order]) -> Json:
@@ -171,7 +171,7 @@ def order_row(call: Call, order: Order) -> Json:
 
 def fills(call: Call) -> Json:
     """Of one order, or of a span of a week at most; newest first."""
-    page, until = Page.of(call.params), call.venue.seen_until()
+    page, until = Page.of(call.params), call.venue.lag.until()
     wanted = call.params.text("orderId")
     if wanted:
         found = list(call.exchange.fills(call.account, order_id=wanted, until=until))
@@ -192,7 +192,7 @@ def fills(call: Call) -> Json:
 def recent_fills(call: Call) -> list[Json]:
     """The newest thousand of the last day."""
     since_ms = call.now_ms() - DAY_MS
-    found = call.exchange.fills(call.account, until=call.venue.seen_until())
+    found = call.exchange.fills(call.account, until=call.venue.lag.until())
     return [fill_row(call, fill) for fill in found if call.stamp_ms(fill.at) >= since_ms][:RECENT]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import ccxt
 import pytest
 
+from tests.contract.ccxt_witness import Client
 from tests.contract.simulator_process import Simulator, simulator
 
 BTC = "BTC/USDT:USDT"
@@ -25,41 +26,17 @@ def venue() -> Iterator[Simulator]:
         yield running
 
 
-class Client:
-    """Exchanges on one account, closed at the end. Every test has an account of its own, as limits are per account."""
-
-    def __init__(self, venue: Simulator, account: str) -> None:
-        self.venue = venue
-        self.account = account
-        self._open: list[Any] = []
-
-    def __call__(self, **settings: Any) -> Any:
-        fields = self.venue.accounts[self.account]
-        keys = {"apiKey": fields["api_key"], "secret": fields["api_secret"], "password": fields["api_passphrase"]}
-        exchange = ccxt.blofin({"enableRateLimit": False, **keys, **settings})
-        exchange.urls["api"] = {"rest": self.venue.base_url}
-        exchange.has["fetchCurrencies"] = False  # a wallet's business, which nobody simulates
-        self._open.append(exchange)
-        return exchange
-
-    def ledger(self) -> Any:
-        return self.venue.ledger(self.account)
-
-    def close(self) -> None:
-        for exchange in self._open:
-            exchange.session.close()
-
-
-@pytest.fixture(scope="module")
-def unused(venue: Simulator) -> Iterator[str]:
-    return iter(venue.accounts)
+def build(venue: Simulator, settings: dict[str, Any]) -> Any:
+    exchange = ccxt.blofin(settings)
+    exchange.urls["api"] = {"rest": venue.base_url}
+    exchange.has["fetchCurrencies"] = False  # a wallet's business, which nobody simulates
+    return exchange
 
 
 @pytest.fixture
-def client(venue: Simulator, unused: Iterator[str]) -> Iterator[Client]:
-    made = Client(venue, next(unused))
-    yield made
-    made.close()
+def client(venue: Simulator, account: str) -> Iterator[Client]:
+    with Client(venue, account, build).closing() as made:
+        yield made
 
 
 def test_markets(client: Client) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import ccxt
 import pytest
 
+from tests.contract.ccxt_witness import Client, moved
 from tests.contract.simulator_process import Simulator, simulator
 
 BTC = "BTC/USDT:USDT"
@@ -22,48 +23,17 @@ def venue() -> Iterator[Simulator]:
         yield running
 
 
-def moved(urls: Any, base_url: str) -> Any:
-    """The same tree of addresses with every leaf replaced."""
-    if isinstance(urls, dict):
-        return {name: moved(inner, base_url) for name, inner in urls.items()}
-    return base_url
-
-
-class Client:
-    """Exchanges on one account, closed at the end. Every test has an account of its own, as limits are per account."""
-
-    def __init__(self, venue: Simulator, account: str) -> None:
-        self.venue = venue
-        self.account = account
-        self._open: list[Any] = []
-
-    def __call__(self, **settings: Any) -> Any:
-        fields = self.venue.accounts[self.account]
-        keys = {"apiKey": fields["api_key"], "secret": fields["api_secret"]}
-        options = {"defaultType": "swap", **settings.pop("options", {})}
-        exchange = ccxt.bybit({"enableRateLimit": False, "options": options, **keys, **settings})
-        exchange.urls["api"] = moved(exchange.urls["api"], self.venue.base_url)
-        self._open.append(exchange)
-        return exchange
-
-    def ledger(self) -> Any:
-        return self.venue.ledger(self.account)
-
-    def close(self) -> None:
-        for exchange in self._open:
-            exchange.session.close()
-
-
-@pytest.fixture(scope="module")
-def unused(venue: Simulator) -> Iterator[str]:
-    return iter(venue.accounts)
+def build(venue: Simulator, settings: dict[str, Any]) -> Any:
+    options = {"defaultType": "swap", **settings.pop("options", {})}
+    exchange = ccxt.bybit({"options": options, **settings})
+    exchange.urls["api"] = moved(exchange.urls["api"], venue.base_url)
+    return exchange
 
 
 @pytest.fixture
-def client(venue: Simulator, unused: Iterator[str]) -> Iterator[Client]:
-    made = Client(venue, next(unused))
-    yield made
-    made.close()
+def client(venue: Simulator, account: str) -> Iterator[Client]:
+    with Client(venue, account, build).closing() as made:
+        yield made
 
 
 def test_markets(client: Client) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 import ccxt
 import pytest
 
+from tests.contract.ccxt_witness import Client, moved
 from tests.contract.simulator_process import Simulator, simulator
-from tests.contract.test_witness_ccxt_bybit import moved
 
 BTC, ETH = "BTC/USDT:USDT", "ETH/USDT:USDT"
 ACCOUNTS = 10
@@ -27,40 +27,16 @@ def venue() -> Iterator[Simulator]:
         yield running
 
 
-class Client:
-    """Exchanges on one account, closed at the end. Every test has an account of its own."""
-
-    def __init__(self, venue: Simulator, account: str) -> None:
-        self.venue = venue
-        self.account = account
-        self._open: list[Any] = []
-
-    def __call__(self, **settings: Any) -> Any:
-        fields = self.venue.accounts[self.account]
-        keys = {"apiKey": fields["api_key"], "secret": fields["api_secret"], "password": fields["api_passphrase"]}
-        exchange = ccxt.kucoinfutures({"enableRateLimit": False, **keys, **settings})
-        exchange.urls["api"] = moved(exchange.urls["api"], self.venue.base_url)
-        self._open.append(exchange)
-        return exchange
-
-    def ledger(self) -> Any:
-        return self.venue.ledger(self.account)
-
-    def close(self) -> None:
-        for exchange in self._open:
-            exchange.session.close()
-
-
-@pytest.fixture(scope="module")
-def unused(venue: Simulator) -> Iterator[str]:
-    return iter(venue.accounts)
+def build(venue: Simulator, settings: dict[str, Any]) -> Any:
+    exchange = ccxt.kucoinfutures(settings)
+    exchange.urls["api"] = moved(exchange.urls["api"], venue.base_url)
+    return exchange
 
 
 @pytest.fixture
-def client(venue: Simulator, unused: Iterator[str]) -> Iterator[Client]:
-    made = Client(venue, next(unused))
-    yield made
-    made.close()
+def client(venue: Simulator, account: str) -> Iterator[Client]:
+    with Client(venue, account, build).closing() as made:
+        yield made
 
 
 def test_markets(client: Client) -> None:

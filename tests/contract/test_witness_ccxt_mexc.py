@@ -14,8 +14,8 @@ from typing import Any
 import ccxt
 import pytest
 
+from tests.contract.ccxt_witness import Client, moved
 from tests.contract.simulator_process import Simulator, simulator
-from tests.contract.test_witness_ccxt_bybit import moved
 
 BTC, ETH = "BTC/USDT:USDT", "ETH/USDT:USDT"
 ACCOUNTS = 12
@@ -33,7 +33,7 @@ def venue() -> Iterator[Simulator]:
 @pytest.fixture(scope="module")
 def markets(venue: Simulator) -> Any:
     """Read once: the list has a limit of its own for the whole address. ccxt would ask spot addresses first."""
-    exchange = unlisted(venue, {})
+    exchange = unlisted(venue, {"enableRateLimit": False})
     exchange.set_markets(exchange.fetch_swap_markets())
     exchange.session.close()
     return exchange
@@ -41,7 +41,7 @@ def markets(venue: Simulator) -> Any:
 
 def unlisted(venue: Simulator, settings: dict[str, Any]) -> Any:
     options = {"defaultType": "swap", "unavailableContracts": {}}
-    exchange = ccxt.mexc({"enableRateLimit": False, "options": options, **settings})
+    exchange = ccxt.mexc({"options": options, **settings})
     contract = exchange.urls["api"]["contract"]
     paths = {name: url[url.index("/api/v1") :] for name, url in contract.items()}
     exchange.urls["api"] = moved(exchange.urls["api"], "http://127.0.0.1:1")
@@ -49,46 +49,22 @@ def unlisted(venue: Simulator, settings: dict[str, Any]) -> Any:
     return exchange
 
 
-class Client:
-    """Exchanges on one account, closed at the end. Every test has an account of its own."""
-
-    def __init__(self, venue: Simulator, account: str, markets: Any) -> None:
-        self.venue = venue
-        self.account = account
-        self._markets = markets
-        self._open: list[Any] = []
-
-    def __call__(self, **settings: Any) -> Any:
-        fields = self.venue.accounts[self.account]
-        exchange = unlisted(self.venue, {"apiKey": fields["api_key"], "secret": fields["api_secret"], **settings})
-        exchange.set_markets_from_exchange(self._markets)
-        self._open.append(exchange)
-        return exchange
-
-    def one_way(self) -> Any:
-        """An account as the engine wants it."""
-        exchange = self()
-        exchange.set_position_mode(False)
-        return exchange
-
-    def ledger(self) -> Any:
-        return self.venue.ledger(self.account)
-
-    def close(self) -> None:
-        for exchange in self._open:
-            exchange.session.close()
-
-
-@pytest.fixture(scope="module")
-def unused(venue: Simulator) -> Iterator[str]:
-    return iter(venue.accounts)
+def one_way(client: Client) -> Any:
+    """An account as the engine wants it."""
+    exchange = client()
+    exchange.set_position_mode(False)
+    return exchange
 
 
 @pytest.fixture
-def client(venue: Simulator, unused: Iterator[str], markets: Any) -> Iterator[Client]:
-    made = Client(venue, next(unused), markets)
-    yield made
-    made.close()
+def client(venue: Simulator, account: str, markets: Any) -> Iterator[Client]:
+    def build(venue: Simulator, settings: dict[str, Any]) -> Any:
+        exchange = unlisted(venue, settings)
+        exchange.set_markets_from_exchange(markets)
+        return exchange
+
+    with Client(venue, account, build).closing() as made:
+        yield made
 
 
 def test_markets(client: Client, markets: Any) -> None:
@@ -112,7 +88,7 @@ def test_markets(client: Client, markets: Any) -> None:
 
 
 def test_an_order_from_entry_to_close(client: Client) -> None:
-    exchange = client.one_way()
+    exchange = one_way(client)
     placed = exchange.create_order(BTC, "market", "buy", 120, params={"clientOrderId": "in-1", **ISOLATED})
     order = exchange.fetch_order(placed["id"], BTC)
     assert (order["status"], order["filled"], order["side"]) == ("closed", 120, "buy")
@@ -133,7 +109,7 @@ def test_an_order_from_entry_to_close(client: Client) -> None:
 
 def test_what_ccxt_closes_in_one_way_mode_is_not_protected(client: Client) -> None:
     """It leaves `reduceOnly` out and says so by the side; the flag itself protects, and only with an opening side."""
-    exchange = client.one_way()
+    exchange = one_way(client)
     exchange.create_order(BTC, "market", "buy", 10, params=ISOLATED)
     exchange.create_order(BTC, "market", "sell", 25, params={"reduceOnly": True, **ISOLATED})
     assert client.ledger()["positions"] == {"BTCUSDT": "-0.0015"}
@@ -143,7 +119,7 @@ def test_what_ccxt_closes_in_one_way_mode_is_not_protected(client: Client) -> No
 
 
 def test_resting_orders(client: Client) -> None:
-    exchange = client.one_way()
+    exchange = one_way(client)
     placed = exchange.create_order(BTC, "limit", "buy", 1, 49_700, {"clientOrderId": "rest", **ISOLATED})
     (resting,) = exchange.fetch_open_orders(BTC)
     assert (resting["id"], resting["status"], resting["price"]) == (placed["id"], "open", 49_700)
@@ -184,7 +160,7 @@ def test_hedge_mode(client: Client) -> None:
 
 
 def test_settings(client: Client) -> None:
-    exchange = client.one_way()
+    exchange = one_way(client)
     assert exchange.fetch_position_mode()["hedged"] is False
     exchange.set_leverage(7, BTC, {"openType": 2, "positionType": 1})
     read = exchange.fetch_leverage(BTC)
@@ -201,7 +177,7 @@ def test_settings(client: Client) -> None:
 
 
 def test_money(client: Client) -> None:
-    exchange = client.one_way()
+    exchange = one_way(client)
     exchange.create_order(BTC, "market", "sell", 100, params=ISOLATED)
     balance = exchange.fetch_balance()
     row = next(one for one in balance["info"]["data"] if one["currency"] == "USDT")
@@ -224,7 +200,7 @@ REFUSED: list[tuple[type[Exception], str, dict[str, Any]]] = [
 
 
 def test_refused_orders(client: Client) -> None:
-    exchange = client.one_way()
+    exchange = one_way(client)
     for number, (kind, code, order) in enumerate(REFUSED):
         if number and number % 4 == 0:
             time.sleep(2.02)
@@ -235,7 +211,7 @@ def test_refused_orders(client: Client) -> None:
 
 
 def test_ids_and_rights(client: Client) -> None:
-    exchange = client.one_way()
+    exchange = one_way(client)
     exchange.create_order(BTC, "limit", "buy", 1, 49_700, {"clientOrderId": "same", **ISOLATED})
     with pytest.raises(ccxt.ExchangeError, match="2042"):
         exchange.create_order(BTC, "limit", "buy", 1, 49_700, {"clientOrderId": "same", **ISOLATED})
@@ -260,7 +236,7 @@ def test_keys_and_clocks(client: Client) -> None:
 
 
 def test_orders_have_a_budget(client: Client) -> None:
-    exchange = client.one_way()
+    exchange = one_way(client)
     for number in range(4):
         exchange.create_order(BTC, "limit", "buy", 1, 49_000 + number, ISOLATED)
     with pytest.raises(ccxt.RateLimitExceeded):

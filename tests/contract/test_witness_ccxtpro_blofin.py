@@ -6,14 +6,14 @@ What the venue refuses is not tested here: this client raises it where nobody ca
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from typing import Any
 
 import ccxt.pro
 import pytest
 from ccxt.base.errors import NetworkError
 
+from tests.contract.ccxt_witness import Follower
 from tests.contract.simulator_process import Simulator, simulator
 from tests.contract.watching import ARRIVES_S, Watch, watching
 
@@ -32,44 +32,22 @@ def venue() -> Iterator[Simulator]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def unused(venue: Simulator) -> Iterator[str]:
-    return iter(venue.accounts)
+def build(venue: Simulator, settings: dict[str, Any]) -> Any:
+    made = ccxt.pro.blofin(settings)
+    streams = {kind: f"{venue.ws_url}/ws/{kind}" for kind in ("public", "private")}
+    made.urls["api"] = {"rest": venue.base_url, "ws": {"swap": streams}}
+    made.has["fetchCurrencies"] = False  # a wallet's business, which nobody simulates
+    return made
 
 
-class Client:
-    """Exchanges on one account."""
-
-    def __init__(self, venue: Simulator, account: str) -> None:
-        self.venue = venue
-        self.account = account
-
-    @asynccontextmanager
-    async def exchange(self, **changed: str) -> AsyncIterator[Any]:
-        fields = self.venue.accounts[self.account]
-        keys = {"apiKey": fields["api_key"], "secret": fields["api_secret"], "password": fields["api_passphrase"]}
-        made = ccxt.pro.blofin({"enableRateLimit": False, "newUpdates": True, **keys, **changed})
-        streams = {kind: f"{self.venue.ws_url}/ws/{kind}" for kind in ("public", "private")}
-        made.urls["api"] = {"rest": self.venue.base_url, "ws": {"swap": streams}}
-        made.has["fetchCurrencies"] = False  # a wallet's business, which nobody simulates
-        try:
-            await asyncio.sleep(BETWEEN_CONNECTIONS_S)
-            async with asyncio.timeout(3 * ARRIVES_S):
-                await made.load_markets()
-                yield made
-        finally:
-            await made.close()
-
-    def fault(self, kind: str, **more: object) -> None:
-        self.venue.post("faults", venue="blofin", match="stream", kind=kind, account=self.account, **more)
-
-    def ledger(self) -> Any:
-        return self.venue.ledger(self.account)
+async def prepare(exchange: Any) -> None:
+    await asyncio.sleep(BETWEEN_CONNECTIONS_S)
+    await exchange.load_markets()
 
 
 @pytest.fixture
-def client(venue: Simulator, unused: Iterator[str]) -> Client:
-    return Client(venue, next(unused))
+def client(venue: Simulator, account: str) -> Follower:
+    return Follower(venue, account, build, prepare)
 
 
 async def ended(orders: Watch) -> Any:
@@ -79,7 +57,7 @@ async def ended(orders: Watch) -> Any:
     return order
 
 
-async def test_orders_positions_and_balances(client: Client) -> None:
+async def test_orders_positions_and_balances(client: Follower) -> None:
     async with client.exchange() as exchange:
         await exchange.authenticate()
         calls = (exchange.watch_orders, lambda: exchange.watch_positions([BTC]), exchange.watch_balance)
@@ -107,7 +85,7 @@ async def test_orders_positions_and_balances(client: Client) -> None:
     assert client.ledger()["positions"] == {}
 
 
-async def test_positions_begin_with_a_snapshot(client: Client) -> None:
+async def test_positions_begin_with_a_snapshot(client: Follower) -> None:
     client.venue.post("position", venue="blofin", account=client.account, symbol="ETHUSDT", quantity="-2")
     async with client.exchange() as exchange:
         await exchange.authenticate()
@@ -115,7 +93,7 @@ async def test_positions_begin_with_a_snapshot(client: Client) -> None:
         assert (held["symbol"], held["side"], held["contracts"]) == (ETH, "short", 200.0)
 
 
-async def test_what_others_did(client: Client) -> None:
+async def test_what_others_did(client: Follower) -> None:
     async with client.exchange() as exchange:
         await exchange.authenticate()
         async with watching(exchange, exchange.watch_orders) as (orders,):
@@ -124,7 +102,7 @@ async def test_what_others_did(client: Client) -> None:
             assert (order["status"], order["filled"], order["clientOrderId"]) == ("closed", 500.0, None)
 
 
-async def test_market_data(client: Client) -> None:
+async def test_market_data(client: Follower) -> None:
     async with client.exchange() as exchange:
         ticker = await exchange.watch_ticker(BTC)
         assert (ticker["symbol"], ticker["last"]) == (BTC, 50_000.0)
@@ -137,7 +115,7 @@ async def test_market_data(client: Client) -> None:
             assert (trade["side"], trade["amount"], trade["symbol"]) == ("sell", 4.0, BTC)
 
 
-async def test_books(client: Client) -> None:
+async def test_books(client: Follower) -> None:
     async with client.exchange() as exchange:
         book = await exchange.watch_order_book(ETH)
         assert len(book["bids"]) > 10
@@ -149,7 +127,7 @@ async def test_books(client: Client) -> None:
         client.venue.post("price", symbol="ETHUSDT", price="3000")
 
 
-async def test_a_broken_connection_is_reported_and_opened_again(client: Client) -> None:
+async def test_a_broken_connection_is_reported_and_opened_again(client: Follower) -> None:
     async with client.exchange() as exchange:
         await exchange.authenticate()
         async with watching(exchange, exchange.watch_orders) as (orders,):
@@ -163,7 +141,7 @@ async def test_a_broken_connection_is_reported_and_opened_again(client: Client) 
             assert (await orders.next())["id"] == placed["id"]
 
 
-async def test_a_second_connection_within_a_second_is_refused(client: Client) -> None:
+async def test_a_second_connection_within_a_second_is_refused(client: Follower) -> None:
     async with client.exchange() as exchange:
         await exchange.watch_ticker(BTC)
         with pytest.raises(NetworkError):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from typing import Any
 
 import ccxt.pro
 import pytest
 from ccxt.base.errors import AuthenticationError, ExchangeError, NetworkError
 
+from tests.contract.ccxt_witness import Follower, moved
 from tests.contract.simulator_process import Simulator, simulator
 from tests.contract.watching import ARRIVES_S, watching
 
@@ -26,53 +26,19 @@ def venue() -> Iterator[Simulator]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def unused(venue: Simulator) -> Iterator[str]:
-    return iter(venue.accounts)
-
-
-def moved(urls: Any, venue: Simulator) -> Any:
-    """The same tree of addresses with every host replaced; paths of streams are kept."""
-    if isinstance(urls, dict):
-        return {name: moved(inner, venue) for name, inner in urls.items()}
-    if urls.startswith("wss://"):
-        return venue.ws_url + urls[urls.index("/", len("wss://")) :]
-    return venue.base_url
-
-
-class Client:
-    """Exchanges on one account."""
-
-    def __init__(self, venue: Simulator, account: str) -> None:
-        self.venue = venue
-        self.account = account
-
-    @asynccontextmanager
-    async def exchange(self, **settings: Any) -> AsyncIterator[Any]:
-        fields = self.venue.accounts[self.account]
-        keys = {"apiKey": fields["api_key"], "secret": fields["api_secret"], "newUpdates": True}
-        options = {"defaultType": "swap", **settings.pop("options", {})}
-        made = ccxt.pro.bybit({"enableRateLimit": False, "options": options, **keys, **settings})
-        made.urls["api"] = moved(made.urls["api"], self.venue)
-        try:
-            async with asyncio.timeout(3 * ARRIVES_S):
-                yield made
-        finally:
-            await made.close()
-
-    def fault(self, kind: str, **more: object) -> None:
-        self.venue.post("faults", venue="bybit", match="stream", kind=kind, account=self.account, **more)
-
-    def ledger(self) -> Any:
-        return self.venue.ledger(self.account)
+def build(venue: Simulator, settings: dict[str, Any]) -> Any:
+    options = {"defaultType": "swap", **settings.pop("options", {})}
+    made = ccxt.pro.bybit({"options": options, **settings})
+    made.urls["api"] = moved(made.urls["api"], venue.base_url, venue.ws_url)
+    return made
 
 
 @pytest.fixture
-def client(venue: Simulator, unused: Iterator[str]) -> Client:
-    return Client(venue, next(unused))
+def client(venue: Simulator, account: str) -> Follower:
+    return Follower(venue, account, build)
 
 
-async def test_orders_fills_positions_and_balances(client: Client) -> None:
+async def test_orders_fills_positions_and_balances(client: Follower) -> None:
     async with client.exchange(options={"watchPositions": {"fetchPositionsSnapshot": False}}) as exchange:
         calls = (exchange.watch_orders, exchange.watch_my_trades, exchange.watch_positions, exchange.watch_balance)
         async with watching(exchange, *calls) as (orders, trades, positions, balances):
@@ -101,14 +67,14 @@ async def test_orders_fills_positions_and_balances(client: Client) -> None:
     assert client.ledger()["positions"] == {}
 
 
-async def test_positions_begin_with_a_snapshot_read_over_rest(client: Client) -> None:
+async def test_positions_begin_with_a_snapshot_read_over_rest(client: Follower) -> None:
     client.venue.post("position", venue="bybit", account=client.account, symbol="ETHUSDT", quantity="-2")
     async with client.exchange() as exchange:
         (held,) = await exchange.watch_positions()
         assert (held["symbol"], held["side"], held["contracts"]) == (ETH, "short", 2.0)
 
 
-async def test_one_symbol_of_a_private_topic(client: Client) -> None:
+async def test_one_symbol_of_a_private_topic(client: Follower) -> None:
     async with client.exchange() as exchange:
         calls = [lambda symbol=symbol: exchange.watch_orders(symbol) for symbol in (BTC, ETH)]
         async with watching(exchange, *calls) as (btc, eth):
@@ -118,7 +84,7 @@ async def test_one_symbol_of_a_private_topic(client: Client) -> None:
             assert (await eth.next())["symbol"] == ETH
 
 
-async def test_market_data(client: Client) -> None:
+async def test_market_data(client: Follower) -> None:
     async with client.exchange() as exchange:
         ticker = await exchange.watch_ticker(BTC)
         assert (ticker["symbol"], ticker["markPrice"], ticker["last"]) == (BTC, 50_000.0, 50_000.0)
@@ -130,7 +96,7 @@ async def test_market_data(client: Client) -> None:
         client.venue.post("price", symbol="ETHUSDT", price="3000")
 
 
-async def test_books(client: Client) -> None:
+async def test_books(client: Follower) -> None:
     async with client.exchange() as exchange:
         book = await exchange.watch_order_book(ETH, 50)
         assert len(book["bids"]) > 10
@@ -143,7 +109,7 @@ async def test_books(client: Client) -> None:
         client.venue.post("price", symbol="ETHUSDT", price="3000")
 
 
-async def test_trades_and_best_prices(client: Client) -> None:
+async def test_trades_and_best_prices(client: Follower) -> None:
     async with client.exchange() as exchange:
         calls = (lambda: exchange.watch_trades(BTC), lambda: exchange.watch_bids_asks([BTC]))
         async with watching(exchange, *calls) as (trades, best):
@@ -153,14 +119,14 @@ async def test_trades_and_best_prices(client: Client) -> None:
             assert (trade["side"], trade["amount"], trade["symbol"]) == ("sell", 0.004, BTC)
 
 
-async def test_unwatching(client: Client) -> None:
+async def test_unwatching(client: Follower) -> None:
     async with client.exchange() as exchange:
         await exchange.watch_ticker(BTC)
         await exchange.un_watch_ticker(BTC)
         assert (await exchange.watch_ticker(BTC))["symbol"] == BTC
 
 
-async def test_a_broken_connection_is_reported_and_opened_again(client: Client) -> None:
+async def test_a_broken_connection_is_reported_and_opened_again(client: Follower) -> None:
     async with client.exchange() as exchange:
         async with watching(exchange, exchange.watch_orders) as (orders,):
             client.fault("drop_before")
@@ -172,14 +138,14 @@ async def test_a_broken_connection_is_reported_and_opened_again(client: Client) 
     assert client.venue.hits()[-1] == 1
 
 
-async def test_swallowed_messages(client: Client) -> None:
+async def test_swallowed_messages(client: Follower) -> None:
     async with client.exchange() as exchange, watching(exchange, exchange.watch_orders) as (orders,):
         client.fault("ws_gap", count=2)
         placed = [await exchange.create_order(BTC, "market", "buy", 0.001) for _ in range(3)]
         assert (await orders.next())["id"] == placed[2]["id"]
 
 
-async def test_refused_topics_and_logins(client: Client) -> None:
+async def test_refused_topics_and_logins(client: Follower) -> None:
     async with client.exchange() as exchange:
         with pytest.raises(ExchangeError, match=r"handler not found,topic:kline\.1\.BTCUSDT"):
             await exchange.watch_ohlcv(BTC, "1m")
@@ -191,7 +157,7 @@ async def test_refused_topics_and_logins(client: Client) -> None:
             await exchange.watch_orders()
 
 
-async def test_order_entry_is_refused_with_a_code(client: Client) -> None:
+async def test_order_entry_is_refused_with_a_code(client: Follower) -> None:
     async with client.exchange() as exchange:
         with pytest.raises(ExchangeError, match="10404"):
             await exchange.create_order_ws(BTC, "market", "buy", 0.001)

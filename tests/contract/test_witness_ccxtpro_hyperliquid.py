@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from typing import Any
 
 import ccxt.pro
 import pytest
 
+from tests.contract.ccxt_witness import Follower
 from tests.contract.simulator_process import Simulator, simulator
-from tests.contract.watching import ARRIVES_S, watching
+from tests.contract.watching import watching
 
 BTC, ETH = "BTC/USDC:USDC", "ETH/USDC:USDC"
 ACCOUNTS = 6
@@ -26,44 +25,25 @@ def venue() -> Iterator[Simulator]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def unused(venue: Simulator) -> Iterator[str]:
-    return iter(venue.accounts)
+def build(venue: Simulator, settings: dict[str, Any]) -> Any:
+    made = ccxt.pro.hyperliquid(settings)
+    address = venue.base_url
+    made.urls["api"] = {"public": address, "private": address, "ws": {"public": f"{venue.ws_url}/ws"}}
+    made.options["fetchMarkets"]["types"] = ["swap"]
+    made.options["defaultType"] = "swap"
+    return made
 
 
-class Client:
-    """Exchanges on one account."""
-
-    def __init__(self, venue: Simulator, account: str) -> None:
-        self.venue = venue
-        self.account = account
-
-    @asynccontextmanager
-    async def exchange(self) -> AsyncIterator[Any]:
-        fields = self.venue.accounts[self.account]
-        keys = {"walletAddress": fields["wallet_address"], "privateKey": fields["private_key"]}
-        made = ccxt.pro.hyperliquid({"enableRateLimit": False, "newUpdates": True, **keys})
-        address = self.venue.base_url
-        made.urls["api"] = {"public": address, "private": address, "ws": {"public": f"{self.venue.ws_url}/ws"}}
-        made.options["fetchMarkets"]["types"] = ["swap"]
-        made.options["defaultType"] = "swap"
-        try:
-            async with asyncio.timeout(3 * ARRIVES_S):
-                await made.load_markets()
-                yield made
-        finally:
-            await made.close()
-
-    def ledger(self) -> Any:
-        return self.venue.ledger(self.account)
+async def prepare(exchange: Any) -> None:
+    await exchange.load_markets()
 
 
 @pytest.fixture
-def client(venue: Simulator, unused: Iterator[str]) -> Client:
-    return Client(venue, next(unused))
+def client(venue: Simulator, account: str) -> Follower:
+    return Follower(venue, account, build, prepare)
 
 
-async def test_orders_and_trades(client: Client) -> None:
+async def test_orders_and_trades(client: Follower) -> None:
     async with (
         client.exchange() as exchange,
         watching(exchange, exchange.watch_orders, exchange.watch_my_trades) as (
@@ -87,7 +67,7 @@ async def test_orders_and_trades(client: Client) -> None:
     assert client.ledger()["positions"] == {"BTCUSDT": "0.012"}
 
 
-async def test_positions(client: Client) -> None:
+async def test_positions(client: Follower) -> None:
     async with client.exchange() as exchange, watching(exchange, exchange.watch_positions) as (positions,):
         await exchange.create_order(BTC, "market", "sell", 0.02, 50_000)
         position = await positions.next()
@@ -95,13 +75,13 @@ async def test_positions(client: Client) -> None:
         assert (position["leverage"], position["marginMode"]) == (20, "cross")
 
 
-async def test_the_balance(client: Client) -> None:
+async def test_the_balance(client: Follower) -> None:
     async with client.exchange() as exchange, watching(exchange, exchange.watch_balance) as (balances,):
         balance = await balances.next()
         assert balance["USDC"]["total"] == pytest.approx(float(client.ledger()["equity"]))
 
 
-async def test_prices(client: Client) -> None:
+async def test_prices(client: Follower) -> None:
     async with client.exchange() as exchange:
         calls = (lambda: exchange.watch_ticker(BTC), lambda: exchange.watch_order_book(BTC))
         async with watching(exchange, *calls) as (tickers, books):

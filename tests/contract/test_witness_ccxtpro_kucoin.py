@@ -5,18 +5,16 @@ It asks for a token over REST and goes where that leads; ccxt counts in lots, as
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from typing import Any
 
 import ccxt.pro
 import pytest
 from ccxt.base.errors import AuthenticationError
 
+from tests.contract.ccxt_witness import Follower, moved
 from tests.contract.simulator_process import Simulator, simulator
-from tests.contract.test_witness_ccxt_bybit import moved
-from tests.contract.watching import ARRIVES_S, Watch, subscribed
+from tests.contract.watching import Watch, subscribed
 
 BTC, ETH = "BTC/USDT:USDT", "ETH/USDT:USDT"
 ACCOUNTS = 10
@@ -31,37 +29,15 @@ def venue() -> Iterator[Simulator]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def unused(venue: Simulator) -> Iterator[str]:
-    return iter(venue.accounts)
-
-
-class Client:
-    """Exchanges on one account."""
-
-    def __init__(self, venue: Simulator, account: str) -> None:
-        self.venue = venue
-        self.account = account
-
-    @asynccontextmanager
-    async def exchange(self, **settings: Any) -> AsyncIterator[Any]:
-        fields = self.venue.accounts[self.account]
-        keys = {"apiKey": fields["api_key"], "secret": fields["api_secret"], "password": fields["api_passphrase"]}
-        made = ccxt.pro.kucoinfutures({"enableRateLimit": False, "newUpdates": True, **keys, **settings})
-        made.urls["api"] = moved(made.urls["api"], self.venue.base_url)
-        try:
-            async with asyncio.timeout(3 * ARRIVES_S):
-                yield made
-        finally:
-            await made.close()
-
-    def ledger(self) -> Any:
-        return self.venue.ledger(self.account)
+def build(venue: Simulator, settings: dict[str, Any]) -> Any:
+    made = ccxt.pro.kucoinfutures(settings)
+    made.urls["api"] = moved(made.urls["api"], venue.base_url)
+    return made
 
 
 @pytest.fixture
-def client(venue: Simulator, unused: Iterator[str]) -> Client:
-    return Client(venue, next(unused))
+def client(venue: Simulator, account: str) -> Follower:
+    return Follower(venue, account, build)
 
 
 async def order(exchange: Any, side: str, lots: int, **params: object) -> Any:
@@ -69,7 +45,7 @@ async def order(exchange: Any, side: str, lots: int, **params: object) -> Any:
     return await exchange.create_order(BTC, kind, side, lots, price, {"leverage": 3, **params})
 
 
-async def test_orders_and_fills(client: Client) -> None:
+async def test_orders_and_fills(client: Follower) -> None:
     async with client.exchange() as exchange:
         watches = orders, trades = [Watch(exchange.watch_orders), Watch(lambda: exchange.watch_my_trades(BTC))]
         await subscribed(exchange, 1)
@@ -101,7 +77,7 @@ async def test_orders_and_fills(client: Client) -> None:
     assert client.ledger()["positions"] == {}
 
 
-async def test_a_position_and_the_balance(client: Client) -> None:
+async def test_a_position_and_the_balance(client: Follower) -> None:
     """The position begins with what a read shows; its topic is asked for with what comes next."""
     async with client.exchange() as exchange:
         await exchange.watch_position(BTC)
@@ -119,7 +95,7 @@ async def test_a_position_and_the_balance(client: Client) -> None:
             watch.stop()
 
 
-async def test_market_data(client: Client) -> None:
+async def test_market_data(client: Follower) -> None:
     async with client.exchange() as exchange:
         watches = ticker, best = [
             Watch(lambda: exchange.watch_ticker(ETH)),
@@ -135,7 +111,7 @@ async def test_market_data(client: Client) -> None:
             watch.stop()
 
 
-async def test_what_others_did_and_a_lost_message(client: Client) -> None:
+async def test_what_others_did_and_a_lost_message(client: Follower) -> None:
     async with client.exchange() as exchange:
         orders = Watch(exchange.watch_orders)
         await subscribed(exchange, 1)
@@ -145,7 +121,7 @@ async def test_what_others_did_and_a_lost_message(client: Client) -> None:
         orders.stop()
 
 
-async def test_a_wrong_passphrase_gets_no_token(client: Client) -> None:
+async def test_a_wrong_passphrase_gets_no_token(client: Follower) -> None:
     async with client.exchange(password="wrong") as exchange:
         with pytest.raises(AuthenticationError):
             await exchange.watch_orders()

@@ -5,17 +5,16 @@ It follows no positions. What the venue refuses is not tested here: this client 
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from typing import Any
 
 import ccxt.pro
 import pytest
 from ccxt.base.errors import NetworkError
 
+from tests.contract.ccxt_witness import Follower
 from tests.contract.simulator_process import Simulator, simulator
-from tests.contract.watching import ARRIVES_S, Watch, subscribed
+from tests.contract.watching import Watch, watching
 
 BTC, ETH = "BTC/USDT:USDT", "ETH/USDT:USDT"
 ACCOUNTS = 6
@@ -30,56 +29,23 @@ def venue() -> Iterator[Simulator]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def unused(venue: Simulator) -> Iterator[str]:
-    return iter(venue.accounts)
+def build(venue: Simulator, settings: dict[str, Any]) -> Any:
+    made = ccxt.pro.mexc({"options": {"defaultType": "swap"}, **settings})
+    contract = made.urls["api"]["contract"]
+    for name, url in contract.items():
+        contract[name] = venue.base_url + url[url.index("/api/v1") :]
+    made.urls["api"]["ws"]["swap"] = f"{venue.ws_url}/edge"
+    return made
 
 
-class Client:
-    """Exchanges on one account."""
-
-    def __init__(self, venue: Simulator, account: str) -> None:
-        self.venue = venue
-        self.account = account
-
-    @asynccontextmanager
-    async def exchange(self, **changed: str) -> AsyncIterator[Any]:
-        fields = self.venue.accounts[self.account]
-        keys = {"apiKey": fields["api_key"], "secret": fields["api_secret"]}
-        settings = {"enableRateLimit": False, "newUpdates": True, "options": {"defaultType": "swap"}}
-        made = ccxt.pro.mexc({**settings, **keys, **changed})
-        contract = made.urls["api"]["contract"]
-        for name, url in contract.items():
-            contract[name] = self.venue.base_url + url[url.index("/api/v1") :]
-        made.urls["api"]["ws"]["swap"] = f"{self.venue.ws_url}/edge"
-        try:
-            async with asyncio.timeout(3 * ARRIVES_S):
-                made.set_markets(await made.fetch_swap_markets())
-                await made.set_position_mode(False)
-                yield made
-        finally:
-            await made.close()
-
-    def ledger(self) -> Any:
-        return self.venue.ledger(self.account)
+async def prepare(exchange: Any) -> None:
+    exchange.set_markets(await exchange.fetch_swap_markets())
+    await exchange.set_position_mode(False)
 
 
 @pytest.fixture
-def client(venue: Simulator, unused: Iterator[str]) -> Client:
-    return Client(venue, next(unused))
-
-
-@asynccontextmanager
-async def watching(exchange: Any, *calls: Callable[[], Any], streams: int = 1) -> AsyncIterator[list[Watch]]:
-    """All private watches of this client share one login."""
-    watches = [Watch(call) for call in calls]
-    try:
-        async with asyncio.timeout(ARRIVES_S):
-            await subscribed(exchange, streams)
-        yield watches
-    finally:
-        for watch in watches:
-            watch.stop()
+def client(venue: Simulator, account: str) -> Follower:
+    return Follower(venue, account, build, prepare)
 
 
 async def told(orders: Watch, placed: Any, status: str) -> Any:
@@ -89,10 +55,10 @@ async def told(orders: Watch, placed: Any, status: str) -> Any:
     return order
 
 
-async def test_orders_trades_and_balances(client: Client) -> None:
+async def test_orders_trades_and_balances(client: Follower) -> None:
     async with client.exchange() as exchange:
         calls = (exchange.watch_orders, exchange.watch_my_trades, lambda: exchange.watch_balance({"type": "swap"}))
-        async with watching(exchange, *calls) as (orders, trades, balances):
+        async with watching(exchange, *calls, subscriptions=1) as (orders, trades, balances):
             entry = {"clientOrderId": "in", **ISOLATED}
             placed = await exchange.create_order(BTC, "market", "buy", 120, None, entry)
             order = await told(orders, placed, "closed")
@@ -110,30 +76,33 @@ async def test_orders_trades_and_balances(client: Client) -> None:
     assert client.ledger()["positions"] == {"BTCUSDT": "0.012"}
 
 
-async def test_what_others_did(client: Client) -> None:
-    async with client.exchange() as exchange, watching(exchange, exchange.watch_my_trades) as (trades,):
+async def test_what_others_did(client: Follower) -> None:
+    async with (
+        client.exchange() as exchange,
+        watching(exchange, exchange.watch_my_trades) as (trades,),
+    ):
         client.venue.post("position", venue="mexc", account=client.account, symbol="ETHUSDT", quantity="-2")
         trade = await trades.next()
         assert (trade["symbol"], trade["amount"]) == (ETH, 200.0)
 
 
-async def test_market_data(client: Client) -> None:
+async def test_market_data(client: Follower) -> None:
     async with client.exchange() as exchange:
         calls = (lambda: exchange.watch_ticker(BTC), lambda: exchange.watch_funding_rate(ETH))
-        async with watching(exchange, *calls, streams=2) as (tickers, rates):
+        async with watching(exchange, *calls, subscriptions=2) as (tickers, rates):
             ticker = await tickers.next()
             assert (ticker["symbol"], ticker["last"]) == (BTC, 50_000.0)
             assert ticker["bid"] < 50_000 < ticker["ask"]
             assert (await rates.next())["fundingRate"] == 0.0001
 
 
-async def test_all_tickers(client: Client) -> None:
+async def test_all_tickers(client: Follower) -> None:
     async with client.exchange() as exchange, watching(exchange, exchange.watch_tickers) as (tickers,):
         found = await tickers.next()
         assert len(found) >= 25
 
 
-async def test_a_connection_that_is_reset_is_an_error_the_client_sees(client: Client) -> None:
+async def test_a_connection_that_is_reset_is_an_error_the_client_sees(client: Follower) -> None:
     async with client.exchange() as exchange, watching(exchange, exchange.watch_orders) as (orders,):
         client.venue.post("faults", venue="mexc", match="stream", kind="reset", account=client.account)
         with pytest.raises(NetworkError):

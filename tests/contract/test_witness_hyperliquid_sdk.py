@@ -35,11 +35,6 @@ def venue() -> Iterator[Simulator]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def unused(venue: Simulator) -> Iterator[str]:
-    return iter(venue.accounts)
-
-
 class Client:
     """The SDK's two halves on one account."""
 
@@ -63,8 +58,8 @@ class Client:
 
 
 @pytest.fixture
-def client(venue: Simulator, unused: Iterator[str]) -> Iterator[Client]:
-    made = Client(venue, next(unused))
+def client(venue: Simulator, account: str) -> Iterator[Client]:
+    made = Client(venue, account)
     yield made
     made.close()
 

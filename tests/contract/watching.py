@@ -41,12 +41,14 @@ class Watch:
 
 
 @asynccontextmanager
-async def watching(exchange: Any, *calls: Callable[[], Awaitable[Any]]) -> AsyncIterator[list[Watch]]:
-    """Watches, all subscribed to when the block begins."""
+async def watching(
+    exchange: Any, *calls: Callable[[], Awaitable[Any]], subscriptions: int | None = None
+) -> AsyncIterator[list[Watch]]:
+    """Watches, all subscribed to when the block begins. `subscriptions`: how many they take; None: one each."""
     watches = [Watch(call) for call in calls]
     try:
         async with asyncio.timeout(ARRIVES_S):
-            await subscribed(exchange, len(calls))
+            await subscribed(exchange, len(calls) if subscriptions is None else subscriptions)
         yield watches
     finally:
         for watch in watches:

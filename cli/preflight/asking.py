@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -17,6 +17,8 @@ from core.domain import (
     Equity,
     Instrument,
     Leverage,
+    MarginMode,
+    MarginModeScope,
     Position,
     Positions,
     Preflight,
@@ -149,12 +151,14 @@ async def _ask(adapter: AccountProcessor, settings: AccountSettings, symbols: tu
         prices = await adapter.prices(known)
         leverages = dict(zip(known, await asyncio.gather(*map(adapter.leverage, known)), strict=True))  # one batch read
     except VenueError as error:
-        return Found((*found.problems, _problem(error)), flight)
+        said = dict.fromkeys((*found.problems, _problem(error)))  # a read may refuse with what the preflight said
+        return Found(tuple(said), flight)
     rows = tuple(
         SymbolFound(s, listed.get(s), prices.get(s), leverages.get(s), positions.of(s)) for s in sorted(symbols)
     )
     anything_open = bool(orders) or any(p.contracts for p in positions.by_symbol.values())
-    problems = (*found.problems, *_margin(flight, settings, anything_open), *_equity(equity))
+    margin = (*_margin(flight, settings, anything_open), *_margin_of_positions(adapter, settings, rows))
+    problems = (*found.problems, *margin, *_equity(equity))
     return Found(problems, flight, equity, len(listed), positions, len(orders), rows)
 
 
@@ -167,6 +171,27 @@ def _problem(error: VenueError) -> Problem:
 def _margin(flight: Preflight, settings: AccountSettings, anything_open: bool) -> tuple[Problem, ...]:
     _, hold = margin_verdict(flight, settings.policy.margin_mode, anything_open)
     return (Problem(hold.scope, "margin_mode", hold.because),) if hold else ()
+
+
+def _margin_of_positions(
+    adapter: AccountProcessor, settings: AccountSettings, rows: tuple[SymbolFound, ...]
+) -> Iterator[Problem]:
+    """Where each symbol has a margin mode: an open position keeps its own, and does not grow in another one."""
+    if adapter.capabilities.margin_mode_scope is MarginModeScope.ACCOUNT:
+        return
+    wanted = settings.policy.margin_mode
+    for row in rows:
+        mode = _mode(row)
+        if row.position.contracts and mode is not None and mode is not wanted:
+            because = (
+                f"the open position of {row.symbol} is in {mode.value} margin, configured is {wanted.value}; it "
+                "changes only while flat. Close the position, or set margin_mode in engine_config.json"
+            )
+            yield Problem(Scope.INCREASES, "margin_mode", because)
+
+
+def _mode(row: SymbolFound) -> MarginMode | None:
+    return row.position.margin_mode or (row.leverage.margin_mode if row.leverage else None)
 
 
 def _equity(equity: Equity) -> tuple[Problem, ...]:

@@ -20,6 +20,7 @@ from tests.contract.simulator_process import Simulator, simulator
 pytestmark = pytest.mark.timeout(120)
 Said = pytest.CaptureFixture[str]
 PORTS = 22_000, 22_199
+EACH = pytest.mark.parametrize("venue", ["bybit", "blofin", "kucoin", "mexc", "hyperliquid"], indirect=True)
 
 
 @pytest.fixture(params=["bybit", "kucoin"])
@@ -67,6 +68,7 @@ def test_a_fit_account_is_described(home: Home, venue: Simulator, capsys: Said) 
     assert venue.ledger("main")["fills"] == []
 
 
+@EACH
 def test_the_smallest_position_is_opened_and_closed(home: Home, venue: Simulator, capsys: Said) -> None:
     assert preflight(home, venue, "--with-order", "--yes", "--json") == 0
     order = answer(capsys)["order"]
@@ -110,6 +112,39 @@ def test_what_is_wrong_is_said_with_what_to_do(home: Home, venue: Simulator, cap
     venue.post("account", venue=venue.venue, account="main", can_trade=True, equity="0")
     assert preflight(home, venue) == 1
     assert "nothing can be sized" in capsys.readouterr().out
+
+
+@EACH
+def test_an_open_position_in_another_margin_mode_is_refused(home: Home, venue: Simulator, capsys: Said) -> None:
+    place = {"venue": venue.venue, "account": "main"}
+    venue.post("position", **place, symbol="ETHUSDT", quantity="0.5")
+    venue.post("account", **place, margin_mode="cross")
+    assert preflight(home, venue, "--json") == 1
+    (problem,) = answer(capsys)["problems"]
+    assert (problem["scope"], problem["code"]) == ("increases", "margin_mode")
+    assert "configured is isolated" in problem["because"]
+    assert "set margin_mode in engine_config.json" in problem["because"]
+
+
+def test_a_flat_account_in_another_margin_mode_is_fit(home: Home, venue: Simulator) -> None:
+    """The engine sets it, or says it with the order that opens. So is a position in the mode that is configured."""
+    place = {"venue": venue.venue, "account": "main"}
+    venue.post("account", **place, margin_mode="cross")
+    assert preflight(home, venue) == 0
+    venue.post("account", **place, margin_mode="isolated")
+    venue.post("position", **place, symbol="ETHUSDT", quantity="0.5")
+    assert preflight(home, venue) == 0
+
+
+@pytest.mark.parametrize("venue", ["bybit", "blofin", "kucoin", "mexc"], indirect=True)
+def test_hedge_mode_is_refused_and_said_once(home: Home, venue: Simulator, capsys: Said) -> None:
+    place = {"venue": venue.venue, "account": "main"}
+    venue.post("account", **place, position_mode="hedge")
+    venue.post("position", **place, symbol="ETHUSDT", quantity="0.5")
+    assert preflight(home, venue, "--json") == 1
+    (problem,) = answer(capsys)["problems"]
+    assert (problem["scope"], problem["code"]) == ("all", "hedge_mode")
+    assert "one-way" in problem["because"].lower()
 
 
 def test_too_little_money_is_said_before_anything_is_sent(home: Home, venue: Simulator, capsys: Said) -> None:

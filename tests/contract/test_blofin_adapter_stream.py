@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 
 from account_processors.blofin_processor import BloFinProcessor
-from core.domain import OrderStatus, Side, VenueEventKind
+from core.domain import Side, VenueEventKind
 from core.errors import Denied
 from core.ports import Response, StreamRequest
 from simulator.exchange import Exchange
@@ -104,21 +103,6 @@ def test_several_fills_of_one_order_add_up_to_it() -> None:
     BENCH.run("memory", scenario, streams=True)
 
 
-def test_an_order_that_fills_nothing_is_told_of_at_its_end_alone() -> None:
-    async def scenario(bench: Bench) -> None:
-        async with followed(bench) as sut:
-            await sut.until_up()
-            mine = bench.next_id()
-            await bench.place(replace(bench.order("0.012"), price=D(49_500)), mine)
-            await sut.until(lambda: bool(sut.of(ORDER)))
-            (told,) = sut.of(ORDER)
-            assert told.outcome is not None
-            assert (told.client_id, told.outcome.status, told.outcome.filled) == (mine, OrderStatus.DONE, D(0))
-            assert sut.of(FILL) == []
-
-    BENCH.run("memory", scenario, streams=True)
-
-
 def test_positions_read_late_by_the_venue_come_late_and_settle_by_themselves() -> None:
     async def scenario(bench: Bench) -> None:
         async with followed(bench) as sut:
@@ -129,19 +113,6 @@ def test_positions_read_late_by_the_venue_come_late_and_settle_by_themselves() -
             assert held[-1] == 12
 
     BENCH.run("memory", scenario, streams=True, build=built(Ways(), read_lag_s=3.0))
-
-
-def test_messages_that_come_late_end_the_connection() -> None:
-    async def scenario(bench: Bench) -> None:
-        async with followed(bench) as sut:
-            await sut.until_up()
-            bench.fault("delay_ms", "stream", 7_000)
-            bench.foreign(BTC, "0.5")
-            await sut.until(lambda: bool(sut.of(DOWN)))
-            assert "7 s late" in sut.why()[0]
-            await sut.until_up(2)
-
-    BENCH.run("memory", scenario, streams=True)
 
 
 @pytest.mark.parametrize("lost", ["position", "order"])

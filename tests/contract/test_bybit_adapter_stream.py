@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from core.domain import MarginMode, OrderStatus, Scope
+from core.domain import MarginMode, Scope
 from tests.contract.bybit_bench import BTC, ETH, Bench, order, run
 from tests.contract.bybit_streams import EQUITY, FILL, ORDER, POSITION, connections, counts, followed
 from tests.contract.suite.benches import BOTH
@@ -44,23 +44,6 @@ def test_an_order_is_told_as_the_reads_tell_it(where: str) -> None:
             assert equity.equity.value == (await sut.adapter.equity()).value
             assert all(abs(one.at - bench.clock.time()) < 5 for one in sut.got)
             assert counts(sut) == (0, 0, 0)
-
-    run(where, scenario)
-
-
-@BOTH
-def test_an_order_that_fills_nothing_is_told_of_too(where: str) -> None:
-    async def scenario(bench: Bench) -> None:
-        async with followed(bench) as sut:
-            await sut.until_up()
-            mine = bench.next_id()
-            await bench.place(replace(order("0.012"), price=D(45_000)), mine)
-            await sut.until(lambda: len(sut.of(ORDER)) == 1)
-            (told,) = sut.of(ORDER)
-            assert told.client_id == mine
-            assert told.outcome is not None
-            assert (told.outcome.status, told.outcome.filled) == (OrderStatus.DONE, D(0))
-            assert sut.of(FILL) == []
 
     run(where, scenario)
 

@@ -115,19 +115,6 @@ def test_a_message_about_somebody_else_ends_the_connection(monkeypatch: pytest.M
     BENCH.run("memory", scenario, streams=True)
 
 
-def test_messages_that_come_late_end_the_connection() -> None:
-    async def scenario(bench: Bench) -> None:
-        async with followed(bench) as sut:
-            await sut.until_up()
-            bench.fault("delay_ms", "stream", 7_000)
-            bench.foreign(BTC, "0.5")
-            await sut.until(lambda: bool(sut.of(DOWN)))
-            assert "7 s late" in sut.why()[0]
-            await sut.until_up(2)
-
-    BENCH.run("memory", scenario, streams=True)
-
-
 def test_ten_accounts_of_one_address_are_told_and_one_more_is_read() -> None:
     async def scenario(bench: Bench) -> None:
         names = list(bench.world.credentials()["hyperliquid"])

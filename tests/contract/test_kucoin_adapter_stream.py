@@ -160,20 +160,6 @@ def test_an_id_that_stands_for_two_orders_settles_nothing() -> None:
     run("memory", scenario)
 
 
-def test_late_messages_are_as_good_as_none() -> None:
-    async def scenario(bench: Bench) -> None:
-        async with followed(bench) as sut:
-            await sut.until_up()
-            bench.fault("delay_ms", STREAM, 6_000)
-            await bench.place(order("12"))
-            await sut.until(lambda: bool(sut.of(DOWN)))
-            assert "s late" in sut.why()[0]
-            assert sut.of(FILL) == []
-            await sut.until_up(2)
-
-    run("memory", scenario)
-
-
 def test_a_venue_whose_clock_is_set_is_heard_again() -> None:
     async def scenario(bench: Bench) -> None:
         async with followed(bench) as sut:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 
 from account_processors.mexc_processor import MexcProcessor
-from core.domain import OrderStatus, PositionMode, Side, VenueEventKind
+from core.domain import PositionMode, Side, VenueEventKind
 from core.errors import Denied, Unavailable
 from core.ports import Response, StreamRequest
 from simulator.exchange import Exchange
@@ -80,21 +79,6 @@ def test_several_fills_of_one_order_are_told_each_with_its_own_id() -> None:
             read = (await sut.adapter.history(bench.clock.time() - 60)).fills
             assert [one.exec_id for one in fills] == [one.exec_id for one in read]
             assert {one.client_id for one in fills} == {mine}
-
-    BENCH.run("memory", scenario, streams=True)
-
-
-def test_an_order_that_fills_nothing_is_told_of_at_its_end_alone() -> None:
-    async def scenario(bench: Bench) -> None:
-        async with followed(bench) as sut:
-            await sut.until_up()
-            mine = bench.next_id()
-            await bench.place(replace(bench.order("0.012"), price=D(49_500)), mine)
-            await sut.until(lambda: bool(sut.of(ORDER)))
-            (only,) = sut.of(ORDER)
-            assert only.outcome is not None
-            assert (only.client_id, only.outcome.status, only.outcome.filled) == (mine, OrderStatus.DONE, D(0))
-            assert sut.of(FILL) == []
 
     BENCH.run("memory", scenario, streams=True)
 

@@ -8,11 +8,11 @@ from decimal import Decimal
 
 import pytest
 
-from core.domain import Side
-from core.errors import Denied
+from core.domain import OrderStatus, Side
+from core.errors import Denied, Rejected
 from tests.contract.adapter_bench import BTC, Bench
 from tests.contract.suite.benches import BOTH, benches, every
-from tests.contract.suite.follower import DOWN, FILL, POSITION, UP, Followed, followed, streaming
+from tests.contract.suite.follower import DOWN, FILL, ORDER, POSITION, UP, Followed, followed, streaming
 from tests.contract.suite.venue import VenueBench
 
 D = Decimal
@@ -82,6 +82,26 @@ def test_long_flip_and_exit(it: VenueBench, where: str) -> None:
             assert fills == [bench.contracts(size) * side.sign for size, side in steps]
             assert held(sut) == 0
             assert sut.of(DOWN) == []
+
+    it.run(where, scenario, streams=True)
+
+
+@BOTH
+@STREAMED
+def test_an_order_that_fills_nothing_is_told_of_at_its_end_alone(it: VenueBench, where: str) -> None:
+    async def scenario(bench: Bench) -> None:
+        async with followed(bench) as sut:
+            await sut.until_up()
+            mine = bench.next_id()
+            try:
+                await bench.trade(bench.order(SIZE, off="-0.01"), mine)
+            except Rejected:
+                return  # this venue says so at once
+            await sut.until(lambda: bool(sut.of(ORDER)))
+            (told,) = sut.of(ORDER)
+            assert told.outcome is not None
+            assert (told.client_id, told.outcome.status, told.outcome.filled) == (mine, OrderStatus.DONE, D(0))
+            assert sut.of(FILL) == []
 
     it.run(where, scenario, streams=True)
 
@@ -278,6 +298,21 @@ def test_logins_and_fills_are_in_the_venues_time(it: VenueBench, offset_ms: int)
             (fill,) = (one.fill for one in sut.of(FILL))
             assert fill is not None
             assert abs(fill.time - bench.clock.time()) < 5
+
+    it.run("memory", scenario, streams=True)
+
+
+@STREAMED
+def test_messages_that_come_late_end_the_connection(it: VenueBench) -> None:
+    async def scenario(bench: Bench) -> None:
+        async with followed(bench) as sut:
+            await sut.until_up()
+            bench.fault("delay_ms", STREAM, 7_000)
+            await bench.trade(bench.order(SIZE))
+            await sut.until(lambda: bool(sut.of(DOWN)))
+            assert "7 s late" in sut.why()[0]
+            assert sut.of(FILL) == []
+            await heard_again(sut)
 
     it.run("memory", scenario, streams=True)
 

@@ -125,6 +125,7 @@ class TradeExecutor:
             if account.memory.of(symbol).confirmed_generation < generation:
                 account.record("CONFIRMED", symbol=symbol, generation=generation)
         self.signal_manager.confirm_execution(account.id, confirmed)
+        await account.durable()  # what was taken without an order (downward only, say) outlives a power loss too
         await account.compact()
         result = self._result(account, version, outcomes)
         self._projector.publish(account, version, outcomes)

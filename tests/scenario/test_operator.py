@@ -166,6 +166,30 @@ def test_flatten_closes_everything_and_resume_reopens_nothing(restart: bool) -> 
     rig.run(story())
 
 
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_signal_that_appeared_under_flatten_stays_out(restart: bool) -> None:
+    rig = Rig()
+
+    async def story() -> None:
+        await opened(rig)
+        rig.settings.halted = Halt.FLATTEN
+        await rig.settle()
+        rig.signal(BTC, "0.4")
+        rig.signal(ETH, "0.5")
+        await rig.settle()
+        if restart:
+            rig.disk.crash()
+            rig.boot()
+        rig.settings.halted = Halt.NONE
+        await rig.settle()
+        assert rig.position(BTC) == rig.position(ETH) == 0
+        rig.signal(ETH, "0.25")
+        await rig.settle()
+        assert rig.position(ETH) == rig.target(ETH) != 0
+
+    rig.run(story())
+
+
 def test_flatten_leaves_foreign_positions_alone_unless_all_are_meant() -> None:
     rig = Rig()
 
@@ -199,5 +223,10 @@ def test_close_acts_once_and_resync_takes_the_signal_up_again() -> None:
         rig.boot()
         await rig.settle()
         assert rig.position(BTC) == rig.target(BTC) != 0, "the command was journaled: it acts once"
+        del rig.settings.asked["resync"]
+        for depth in ("0.25", "0.5"):
+            rig.signal(BTC, depth)
+            await rig.settle()
+            assert rig.position(BTC) == rig.target(BTC) != 0, "its number still stands there"
 
     rig.run(story())

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from core.events import AccountChanged, OrderSent, Trouble
+from core.execution.account import COMPACT_BYTES
 from core.state import AccountLock
 from simulator.disk import Fault
 from tests.scenario.rig import BTC, ETH, JOURNALS, Rig, manual, opened
@@ -57,6 +58,27 @@ def test_a_crash_at_any_millisecond_of_a_cycle_doubles_nothing(story: tuple[str,
         crashed = rig.run(scene())
         moment += 1
     assert moment > 20, "the cycle was expected to take longer than that"
+
+
+def test_a_restart_keeps_the_stored_size() -> None:
+    """Price and equity move while it is down: what was sized stays sized."""
+    rig = Rig()
+
+    async def scene() -> None:
+        position = await opened(rig)
+        sent = len(rig.sent())
+        ledger: Any = rig.sim.admin.ledger()
+        price = Decimal(ledger["prices"][BTC]) * Decimal("0.9")
+        rig.sim.admin.price({"symbol": BTC, "price": f"{price:.0f}"})
+        rig.sim.admin.account({"venue": rig.venue, "account": "main", "equity": "20000"})
+        rig.disk.crash()
+        rig.boot()
+        await rig.settle()
+        await rig.settle()
+        assert rig.position(BTC) == rig.target(BTC) == position
+        assert len(rig.sent()) == sent
+
+    rig.run(scene())
 
 
 def lose_journal(rig: Rig) -> None:
@@ -110,8 +132,9 @@ def test_a_lost_journal_waits_the_fence_where_nothing_can_be_taken_up(left: tupl
 
 
 @pytest.mark.parametrize("last", ["0.5", "0"])
-def test_a_restart_within_the_fence_of_a_lost_journal_waits_as_well(last: str) -> None:
-    rig = Rig(compact_bytes=1)
+@pytest.mark.parametrize("compact_bytes", [1, COMPACT_BYTES])
+def test_a_restart_within_the_fence_of_a_lost_journal_waits_as_well(last: str, compact_bytes: int) -> None:
+    rig = Rig(compact_bytes=compact_bytes)
 
     async def scene() -> None:
         await opened(rig)

@@ -69,6 +69,27 @@ def test_settings_are_loaded_once_per_cycle_and_confirmed_once_per_account() -> 
     rig.run(story())
 
 
+def test_nothing_is_confirmed_before_it_was_seen_on_the_venue() -> None:
+    rig = Rig(streams=False)
+
+    async def story() -> None:
+        await rig.settle()
+        rig.sim.admin.fault({"venue": "bybit", "match": "order_create", "kind": "drop_before", "count": 1})
+        rig.signal(BTC, "0.5")
+        (account,) = rig.executor.accounts
+        while rig.position(BTC) == 0:
+            await rig.cycle()
+            memory = account.memory.of(BTC)
+            reached = rig.position(BTC) == rig.target(BTC)
+            assert reached or (memory.confirmed_generation, memory.verified_generation) == (0, 0)
+            assert reached or BTC not in rig.confirmed[-1][1]
+            await asyncio.sleep(1)
+        await rig.settle()
+        assert rig.confirmed[-1][1][BTC] == account.memory.of(BTC).confirmed_generation == 1
+
+    rig.run(story())
+
+
 def test_one_bad_symbol_neither_holds_back_nor_repeats_the_others() -> None:
     rig = Rig()
 

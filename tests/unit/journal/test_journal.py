@@ -43,6 +43,15 @@ def test_a_new_journal_has_a_random_epoch_and_keeps_it(disk: tuple[FileOps, Path
     assert again.size == len(ops.read(at(home))) == journal.size
 
 
+def test_a_journal_begun_anew_has_another_epoch(disk: tuple[FileOps, Path]) -> None:
+    ops, home = disk
+    epoch = opened(ops, home).epoch
+    ops.remove(at(home))
+    again = opened(ops, home, seed=2)
+    assert again.created
+    assert again.epoch != epoch
+
+
 def test_modes_on_the_real_disk(tmp_path: Path) -> None:
     opened(RealFileOps(), tmp_path)
     assert stat.S_IMODE(at(tmp_path).stat().st_mode) == 0o600

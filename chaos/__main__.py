@@ -3,6 +3,7 @@
     ./run chaos --seeds 200                  200 seeds, from 0 on, in two processes
     ./run chaos --seeds 50 --venue kucoin    the same on one venue
     ./run chaos --replay 1234                one seed again, told line by line
+    ./run chaos --mutants                    deliberate bugs, each of which the tests must notice (has its own --help)
 
 Every seed is a world of its own: 1 to 5 accounts, up to 4 symbols, up to 40 faulty cycles; then faults stop and it must
 converge. What counts as a breach stands in chaos/checker.py. A breach prints its seed and its story; the same seed on
@@ -21,6 +22,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 
+from chaos.mutants import command
 from chaos.regressions import regressions
 from chaos.scene import venues
 from chaos.seed import run_seed
@@ -143,7 +145,10 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    args = arguments(argv)
+    asked = sys.argv[1:] if argv is None else argv
+    if command.SWITCH in asked:
+        return command.main(asked, say, print)
+    args = arguments(asked)
     among = tuple(args.venue or venues())
     if args.replay is not None:
         one = run_seed(args.replay, among)

@@ -9,6 +9,7 @@ import random
 from decimal import Decimal
 from pathlib import Path
 
+from core.domain import Policy, Trips
 from core.execution.account import Account
 from tests.scenario.rig import BTC, ETH, JOURNALS, Rig
 
@@ -37,7 +38,8 @@ def objects_of_the_engine(account: Account) -> int:
 
 
 def test_a_day_leaves_nothing_behind() -> None:
-    rig = Rig(rtt_s=0.05, compact_bytes=COMPACT_BYTES)
+    often = Policy(trips=Trips(daily_loss_pct=None, max_notional_per_hour_x=Decimal(100_000)))
+    rig = Rig(rtt_s=0.05, compact_bytes=COMPACT_BYTES, policy=often)
     chance = random.Random(1)
     account = rig.executor.accounts[0]
     sizes: list[tuple[int, int]] = []

@@ -102,7 +102,8 @@ class Checker:
             return ""
         if instrument.notional(position / instrument.contract_size, mark) < self._residue(seat, instrument):
             return ""
-        right = same_sign(position, span.full) and abs(position) <= most / (1 - BAND)
+        rest = self._residue(seat, instrument) / mark
+        right = same_sign(position, span.full) and abs(position) <= most / (1 - BAND) + rest
         if right and abs(position) >= least * (1 - BAND) - max(smallest, lot) - lot:
             return ""
         return f"holds {position}, asked {span.full} of equity is {least:.6f} to {most:.6f}"

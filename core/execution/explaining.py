@@ -45,6 +45,10 @@ class Explainer:
         if verdict.verdict is Verdict.DRIFT:
             self._drift(position, positions, verdict.because)
             return Judgement(Verdict.IN_SYNC, verdict.because)
+        first = verdict.verdict in (Verdict.FIRST_FLAT, Verdict.FOREIGN)
+        if first and account.recover_after is not None:
+            # Neither flat nor foreign: this read may be older than our last fill, and what is found may well be ours.
+            return Judgement(verdict.verdict, RECOVERING)
         adopted = self._adopt_reason(verdict.verdict, halt, wanted)
         if adopted is not None and not memory.intents:
             commands.adopt(account, position, wanted, adopted)
@@ -56,9 +60,6 @@ class Explainer:
             return Judgement(Verdict.IN_SYNC, verdict.because)
         if verdict.verdict is Verdict.IN_SYNC:
             self.verify(position, positions)
-        if verdict.verdict is Verdict.FOREIGN and account.recover_after is not None:
-            # Adopting would be wrong: it may well be ours, and is taken up again with all that is known of it.
-            return Judgement(Verdict.FOREIGN, RECOVERING)
         return verdict
 
     def _judge(self, position: Position) -> Judgement:

@@ -1,8 +1,8 @@
 """An account's journal and lock: opened, noticed when lost, recovered from what was last projected.
 
-A lost journal means that nobody knows what may still be under way: a new epoch begins, nothing is sent until no earlier
-order can land any more, and positions that are as last projected are adopted with everything known of them. Anything
-else is at first sight again.
+A lost journal means that nobody knows what may still be under way: a new epoch begins, and nothing is sent, nor is any
+read believed, until no earlier order can land any more and reads show what has landed. Then positions that are as last
+projected are adopted with everything known of them. Anything else is at first sight again.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from core.domain import ZERO, AccountId, Symbol, plain
 from core.errors import Corrupt, Locked, StateError, Unavailable
-from core.execution.account import Account, DryJournal
+from core.execution.account import RECENT_POSITIONS_S, Account, DryJournal
 from core.execution.resolving import AFTER_VALIDITY_S
 from core.journal import Journal, Offload, decode
 from core.ports import AccountLock, Entropy, FileOps
@@ -92,7 +92,7 @@ class Opener:
         if journal.torn:
             account.trouble(None, f"cut {journal.torn} bytes of an unfinished record off the journal; nothing is lost")
         if account.memory.recovering:
-            wait_s = account.processor.capabilities.validity_s + AFTER_VALIDITY_S
+            wait_s = max(account.processor.capabilities.validity_s + AFTER_VALIDITY_S, RECENT_POSITIONS_S)
             account.recover_after = account.clock.time() + wait_s
             account.lost = left[1] if left is not None else {}
             account.trouble(

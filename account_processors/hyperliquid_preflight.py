@@ -12,7 +12,6 @@ from account_processors.hyperliquid_client import HyperliquidClient, read
 from account_processors.reading import together, usable
 from core.domain import Problem, Scope
 
-ROLE_MAX_AGE_S = 0.0
 UNIFIED = frozenset({"unifiedAccount", "portfolioMargin"})
 WHERE = "credentials.json"
 

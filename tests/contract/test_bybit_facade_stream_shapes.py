@@ -6,7 +6,6 @@ A recorded field must be there with the same JSON type. A further one must be in
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ from tests.contract.bybit_wire import PRIVATE, PUBLIC, Wire
 from tests.contract.coverage import shapes
 
 RECORDED = Path(__file__).resolve().parents[3] / "shared" / "recorded" / "venues" / "bybit" / "Subscriptions" / "V5"
-SLOT = re.compile(r'"\|[0-9*]\|"')
 
 TOPICS: Mapping[str, tuple[str, str]] = {
     "Private/Order": (PRIVATE, "order"),

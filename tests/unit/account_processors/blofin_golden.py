@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
-import pytest
-
 from account_processors.codecs.wire import Answer, Row, loads
+from tests.unit.account_processors.golden import exchange, golden_of, recordings_of, tolerated
 
-ROOT = Path(__file__).resolve().parents[3]
-GOLDEN = ROOT / "tests" / "contract" / "golden" / "blofin"
-RECORDED = ROOT.parent / "shared" / "recorded" / "venues" / "blofin" / "Endpoints" / "Futures"
+GOLDEN = golden_of("blofin")
+RECORDED = recordings_of("blofin") / "Endpoints" / "Futures"
 
 
 def payload(name: str) -> Row:
@@ -30,8 +25,5 @@ def said(text: str, status: int = 200) -> Answer:
 
 def recorded(name: str) -> Row:
     """The payload of a recorded exchange; skips where the recordings are not on this machine."""
-    path = RECORDED / f"{name}.txt"
-    if not path.is_file():
-        pytest.skip(f"no recorded payloads at {RECORDED}: they are not part of the project")
-    body = path.read_text(encoding="utf-8-sig").split("\n", 3)[3]
-    return loads(json.dumps(json.loads(body)).encode())
+    _, body = exchange(RECORDED / f"{name}.txt")
+    return tolerated(body)

@@ -1,4 +1,4 @@
-"""Payloads of our own making in the venue's documented shape, and real ones where this machine has them."""
+"""Where payloads of our own making are, and real ones where this machine has them."""
 
 from __future__ import annotations
 
@@ -7,42 +7,34 @@ from pathlib import Path
 
 import pytest
 
-from account_processors.codecs.wire import Answer, Row, loads, table
+from account_processors.codecs.wire import Row, loads
 
 ROOT = Path(__file__).resolve().parents[3]
-GOLDEN = ROOT / "tests" / "contract" / "golden" / "bybit"
-RECORDED = ROOT.parent / "shared" / "recorded" / "venues" / "bybit" / "Endpoints" / "V5Api"
 
 
-def answer(name: str, status: int = 200) -> Answer:
-    """A golden payload as the answer to a request."""
-    return Answer(status, loads((GOLDEN / f"{name}.json").read_bytes()), 1.0, 1.1, "bybit /test")
+def golden_of(venue: str) -> Path:
+    """The folder of the venue's golden payloads."""
+    return ROOT / "tests" / "contract" / "golden" / venue
 
 
-def result(name: str) -> Row:
-    """The `result` of a golden payload."""
-    payload = answer(name).payload
-    assert payload is not None
-    return table(payload["result"], "result")
+def recordings_of(venue: str) -> Path:
+    """The folder of what was recorded at the venue."""
+    return ROOT.parent / "shared" / "recorded" / "venues" / venue
 
 
-def recorded(name: str) -> tuple[str, Row]:
-    """Path and `result` of a recorded exchange; skips where the recordings are not on this machine."""
-    path = RECORDED / f"{name}.txt"
+def recording(path: Path) -> str:
+    """A recorded text; skips where the recordings are not on this machine."""
     if not path.is_file():
-        pytest.skip(f"no recorded payloads at {RECORDED}: they are not part of the project")
-    _, place, _, body = path.read_text().split("\n", 3)
-    return place, table(loads(json.dumps(json.loads(body)).encode())["result"], "result")
+        pytest.skip(f"no recording {path}: they are not part of the project")
+    return path.read_text(encoding="utf-8-sig")
 
 
-def frame(name: str) -> bytes:
-    """A golden frame of a stream."""
-    return (GOLDEN / f"stream_{name}.json").read_bytes()
+def exchange(path: Path) -> tuple[str, str]:
+    """Path and answer of a recorded exchange."""
+    _, place, _, body = recording(path).split("\n", 3)
+    return place, body
 
 
-def pushed(name: str) -> bytes:
-    """The frame a recorded subscription ends with; skips where the recordings are not on this machine."""
-    path = RECORDED.parent.parent / "Subscriptions" / "V5" / f"{name}.txt"
-    if not path.is_file():
-        pytest.skip(f"no recorded frames at {path.parent}: they are not part of the project")
-    return path.read_text().split("\n=", 1)[1].strip().encode()
+def tolerated(body: str) -> Row:
+    """A recorded answer, which may hold what strict reading refuses."""
+    return loads(json.dumps(json.loads(body)).encode())

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from account_processors.codecs.hyperliquid import DATA
 from account_processors.codecs.wire import Answer, Row, document
+from tests.unit.account_processors.golden import exchange, golden_of, recording, recordings_of
 
-ROOT = Path(__file__).resolve().parents[3]
-GOLDEN = ROOT / "tests" / "contract" / "golden" / "hyperliquid"
-RECORDED = ROOT.parent / "shared" / "recorded" / "venues" / "hyperliquid"
+GOLDEN = golden_of("hyperliquid")
+RECORDED = recordings_of("hyperliquid")
 
 
 def value(name: str) -> Any:
@@ -37,19 +34,13 @@ def said(text: str, status: int = 200) -> Answer:
 
 def recorded(name: str) -> Row:
     """The payload of a recorded exchange; skips where the recordings are not on this machine."""
-    path = RECORDED / "Endpoints" / f"{name}.txt"
-    return {DATA: document(_text(path).encode("utf-8").split(b"\n", 3)[3])}
+    _, body = exchange(RECORDED / "Endpoints" / f"{name}.txt")
+    return {DATA: document(body.encode())}
 
 
 def cassette(name: str) -> Row:
     """The payload of a call the official SDK recorded."""
-    text = _text(RECORDED / "cassettes" / f"{name}.yaml")
+    text = recording(RECORDED / "cassettes" / f"{name}.yaml")
     found = re.search(r"^ +string: '(.*?)'$", text, re.MULTILINE | re.DOTALL)
     assert found is not None
     return {DATA: document(re.sub(r"\n +", " ", found[1]).replace("''", "'").encode())}
-
-
-def _text(path: Path) -> str:
-    if not path.is_file():
-        pytest.skip(f"no recorded payloads at {RECORDED}: they are not part of the project")
-    return path.read_text(encoding="utf-8-sig")

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
-from pathlib import Path
-
-import pytest
 
 from account_processors.codecs.wire import Answer, Row, loads, table
+from tests.unit.account_processors.golden import exchange, golden_of, recordings_of, tolerated
 
-ROOT = Path(__file__).resolve().parents[3]
-GOLDEN = ROOT / "tests" / "contract" / "golden" / "kucoin"
-RECORDED = ROOT.parent / "shared" / "recorded" / "venues" / "kucoin" / "Endpoints" / "Futures"
+GOLDEN = golden_of("kucoin")
+RECORDED = recordings_of("kucoin") / "Endpoints" / "Futures"
 COMMENT = re.compile(r"//[^\n\"]*$", re.MULTILINE)
 
 
@@ -32,8 +28,5 @@ def data(name: str) -> Row:
 
 def recorded(name: str) -> tuple[str, Row]:
     """Path and payload of a recorded exchange; skips where the recordings are not on this machine."""
-    path = RECORDED / f"{name}.txt"
-    if not path.is_file():
-        pytest.skip(f"no recorded payloads at {RECORDED}: they are not part of the project")
-    _, place, _, body = path.read_text().split("\n", 3)
-    return place, loads(json.dumps(json.loads(COMMENT.sub("", body))).encode())
+    place, body = exchange(RECORDED / f"{name}.txt")
+    return place, tolerated(COMMENT.sub("", body))

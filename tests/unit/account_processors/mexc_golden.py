@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
-from pathlib import Path
-
-import pytest
 
 from account_processors.codecs.wire import Answer, Row, loads, table
+from tests.unit.account_processors.golden import exchange, golden_of, recordings_of, tolerated
 
-ROOT = Path(__file__).resolve().parents[3]
-GOLDEN = ROOT / "tests" / "contract" / "golden" / "mexc"
-RECORDED = ROOT.parent / "shared" / "recorded" / "venues" / "mexc"
+GOLDEN = golden_of("mexc")
+RECORDED = recordings_of("mexc")
 TRAILING_COMMA = re.compile(r",(\s*[}\]])")
 
 
@@ -32,8 +28,5 @@ def data(name: str) -> Row:
 
 def recorded(name: str) -> tuple[str, Row]:
     """Path and payload of a recorded exchange; skips where the recordings are not on this machine."""
-    path = RECORDED / "Endpoints" / "FuturesApi" / f"{name}.txt"
-    if not path.is_file():
-        pytest.skip(f"no recorded payloads at {RECORDED}: they are not part of the project")
-    _, place, _, body = path.read_text().split("\n", 3)
-    return place, loads(json.dumps(json.loads(TRAILING_COMMA.sub(r"\1", body))).encode())
+    place, body = exchange(RECORDED / "Endpoints" / "FuturesApi" / f"{name}.txt")
+    return place, tolerated(TRAILING_COMMA.sub(r"\1", body))

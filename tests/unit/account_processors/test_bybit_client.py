@@ -21,7 +21,7 @@ from core.clock import VirtualClock
 from core.domain import AccountId, ClientId, Cost, MarginMode, OrderKind, PlaceOrder, Side, Symbol, TimeInForce
 from core.errors import Denied, Unavailable
 from core.ports import Request, Response, Stream, StreamRequest
-from tests.unit.account_processors.golden import GOLDEN
+from tests.unit.account_processors.bybit_golden import GOLDEN
 from tests.unit.account_processors.virtual import virtual
 
 D = Decimal

@@ -26,7 +26,7 @@ from core.domain import (
     TimeInForce,
 )
 from core.errors import Denied
-from tests.unit.account_processors.golden import recorded, result
+from tests.unit.account_processors.bybit_golden import recorded, result
 
 D = Decimal
 BTC, ETH, SOL = Symbol("BTCUSDT"), Symbol("ETHUSDT"), Symbol("SOLUSDT")

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from account_processors.codecs import bybit_errors as errors
 from account_processors.codecs.wire import Answer, Malformed, loads
 from core.errors import Ambiguous, Denied, OurFault, Rejected, Unavailable, VenueError
-from tests.unit.account_processors.golden import ROOT, answer
+from tests.unit.account_processors.bybit_golden import answer
+from tests.unit.account_processors.golden import ROOT
 
 MINE = "0123456789abcdef0123456789abcdef"
 Kind = type[VenueError]

@@ -20,7 +20,7 @@ from core.clock import VirtualClock
 from core.domain import AccountId, MarginMode, Symbol, VenueEvent, VenueEventKind
 from core.errors import Denied, NotSent, Unavailable
 from core.ports import Request, Response
-from tests.unit.account_processors.golden import GOLDEN
+from tests.unit.account_processors.bybit_golden import GOLDEN
 from tests.unit.account_processors.lines import Chance, Line, Venue
 from tests.unit.account_processors.virtual import virtual
 

@@ -26,7 +26,7 @@ from core.domain import (
     VenueEventKind,
 )
 from core.errors import Denied
-from tests.unit.account_processors.golden import frame, pushed
+from tests.unit.account_processors.bybit_golden import frame, pushed
 
 D = Decimal
 BTC, ETH, XRP = Symbol("BTCUSDT"), Symbol("ETHUSDT"), Symbol("XRPUSDT")

@@ -219,7 +219,8 @@ class _Talk(Generic[T]):
             for task in tasks:
                 task.cancel()
             ends = await asyncio.gather(*tasks, return_exceptions=True)
-        raise next(end for end in ends if isinstance(end, Exception))  # what was read says more than what was not sent
+        # What was read says more than what was not sent. Neither says anything where the transport itself was given up.
+        raise next((end for end in ends if isinstance(end, Exception)), Lost("the connection was given up"))
 
     async def _read(self) -> None:
         while True:

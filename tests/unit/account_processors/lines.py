@@ -32,14 +32,14 @@ class Line:
         self.sent: list[tuple[float, str]] = []
         self.closed = False
         self._venue = venue
-        self._coming: deque[str | TransportError] = deque()
+        self._coming: deque[str | BaseException] = deque()
         self._woken = asyncio.Event()
 
     def say(self, *frames: str) -> None:
         self._coming.extend(frames)
         self._woken.set()
 
-    def end(self, error: TransportError | None = None) -> None:
+    def end(self, error: BaseException | None = None) -> None:
         self._coming.append(error or Lost("the venue ended the stream"))
         self._woken.set()
 
@@ -55,7 +55,7 @@ class Line:
             self._woken.clear()
             await self._woken.wait()
         frame = self._coming.popleft()
-        if isinstance(frame, TransportError):
+        if isinstance(frame, BaseException):
             raise frame
         return frame
 

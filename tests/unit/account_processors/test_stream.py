@@ -330,3 +330,16 @@ def test_every_transport_error_is_an_end_and_no_surprise() -> None:
             assert not task.done()
 
     bench(scenario)
+
+
+def test_a_transport_that_gives_up_is_an_end_like_any_other() -> None:
+    async def scenario(at: Bench) -> None:
+        with at.running() as task:
+            line = await at.venue.another()
+            await asyncio.sleep(0.5)
+            line.end(asyncio.CancelledError())
+            await asyncio.sleep(0.1)
+            assert at.told.words()[-1] == "down: the connection was given up"
+            assert not task.done()
+
+    bench(scenario)

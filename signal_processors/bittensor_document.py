@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,6 +75,13 @@ class DocumentFile:
         """Says that the feed was read well just now. Raises OSError."""
         found = {"checked_at": format_instant(now), "revision": self.revision}
         write_atomic(self._ops, self._heartbeat, encode(found) + b"\n")
+
+    def hush(self) -> None:
+        """Takes the heartbeat away, durably, before the document says what no engine shall act on: an engine reads the
+        document first and the heartbeat after it. Raises OSError."""
+        with contextlib.suppress(FileNotFoundError):
+            self._ops.remove(self._heartbeat)
+        self._ops.fsync_dir(self._heartbeat.parent)
 
 
 @dataclass(frozen=True, slots=True)

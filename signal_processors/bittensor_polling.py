@@ -217,6 +217,8 @@ class Processor:
         former = self._document.signals
         signals, changed = signals_after(former, judged.opinions, judged.as_of)
         try:
+            if self._as_of is not None:
+                self._document.hush()
             self._document.write(signals, now)
             if self._as_of is None:
                 self._document.beat(now)

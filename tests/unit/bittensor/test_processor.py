@@ -291,6 +291,20 @@ def test_as_of_writes_how_it_stood_without_heartbeat_memory_or_raw(house: House)
     assert house.ops.identity(PLACES.memory) is None
 
 
+def test_as_of_takes_a_heartbeat_away_before_it_writes(house: House) -> None:
+    """With the heartbeat of a moment ago beside it, an engine would trade on how it stood then."""
+    assert house.poll(REPLY)
+    assert house.beat() is not None
+    house.start(once=True, as_of=house.clock.at - 30 * 86_400)
+    before = house.document()
+    house.ops.fail(Fault(errno.EIO, "remove", "bittensor.heartbeat"))
+    assert not house.poll()
+    assert house.document() == before
+    assert house.poll()
+    assert set(house.depths().values()) == {"0"}
+    assert house.beat() is None
+
+
 def test_explaining_writes_nothing(house: House) -> None:
     house.start(once=True)
     assert house.poll(REPLY, write=False)

@@ -30,7 +30,7 @@ def marks_of(request: Request | StreamRequest) -> list[str]:
     parts = urlsplit(request.url)
     found = [f"header {name}: {value}" for name, value in request.headers.items() if marked(name, value)]
     found += [f"query {name}={value}" for name, value in parse_qsl(parts.query, True) if marked(name, value)]
-    found += [f"address {request.url}"] if WORDS.search(parts.path) else []
+    found += [f"address {request.url}" for segment in parts.path.split("/") if marked(segment, segment)]
     return found if isinstance(request, StreamRequest) else found + marks_in(request.body.decode(errors="replace"))
 
 

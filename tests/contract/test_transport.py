@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import re
 import subprocess
 import sys
 import zlib
@@ -233,6 +234,19 @@ async def test_cookies_are_not_kept() -> None:
         await sut.send(Request("GET", server.url))
         await sut.send(Request("GET", server.url))
         assert b"cookie" not in server.requests[1].lower()
+
+
+async def test_nothing_but_what_http_needs_is_added_to_a_request() -> None:
+    """Whoever looks for marks in requests looks at what the transport is given."""
+    async with serving(good()) as server, transport() as sut:
+        await sut.send(Request("POST", server.url, {"X-Key": "k", "Content-Type": "application/json"}, b"{}"))
+    head = server.requests[0].partition(b"\r\n\r\n")[0].decode().splitlines()[1:]
+    sent = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head)}
+    assert len(sent) == len(head)
+    ours = {"x-key": "k", "content-type": "application/json"}
+    assert sent.items() >= ours.items()
+    assert sent.keys() - ours == {"host", "accept", "accept-encoding", "content-length", "user-agent"}
+    assert re.fullmatch(r"Python/[0-9.]+ aiohttp/[0-9.]+", sent["user-agent"])
 
 
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])

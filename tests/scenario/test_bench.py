@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from tests.request_marks import CHILDREN
+
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 100.0
 
@@ -24,7 +26,8 @@ pytestmark = pytest.mark.timeout(120)
 def begin(folder: Path, *words: str) -> subprocess.Popen[str]:
     """A bench whose temporary folders are below `folder`."""
     command = [sys.executable, "-P", "-m", *words]
-    environment = {**os.environ, "TMPDIR": str(folder), "PYTHONPATH": str(ROOT)}
+    path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(ROOT)]))  # what watches for marks is there
+    environment = {**os.environ, "TMPDIR": str(folder), "PYTHONPATH": path}
     pipe = subprocess.PIPE
     return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=pipe, stderr=pipe, text=True)
 
@@ -117,6 +120,11 @@ def test_reconcile(tmp_path: Path) -> None:
     assert set(found["by_venue"]) == {"bybit"}
     assert found["by_venue"]["bybit"]["bound"]["by"] == "round trips"
     assert found["over_limit"] == 0
+
+
+def test_what_a_bench_sends_is_looked_at_for_marks(tmp_path: Path) -> None:
+    with begin(tmp_path, "site") as bench:
+        assert str(CHILDREN) in bench.communicate(timeout=PATIENCE_S)[0]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

@@ -79,6 +79,12 @@ def test_a_marked_query_is_found(query: str) -> None:
     assert marks_of(Request("GET", f"{URL}?{query}"))
 
 
+@pytest.mark.parametrize("path", ["/v5/broker/order", "/ccxt-1/orders", "/api/v1/affiliate/rebate", "/setReferrer"])
+def test_a_marked_address_is_found(path: str) -> None:
+    assert marks_of(Request("GET", f"http://venue.sim{path}"))
+    assert marks_of(StreamRequest(f"ws://venue.sim{path}"))
+
+
 @pytest.mark.parametrize("body", CLEAN)
 def test_nothing_else_is_taken_for_a_mark(body: str) -> None:
     assert marks_in(body) == []
@@ -122,18 +128,30 @@ async def send():
     finally:
         await transport.close()
 """
-HERE = f"{SENDS}\ndef test_marked():\n    asyncio.run(send())\n"
-CHILD = f"""
-import subprocess, sys
-PROGRAM = {SENDS + "asyncio.run(send())"!r}
+SENDS_IN_MEMORY = """
+import asyncio
+from core.clock import SystemClock
+from core.ports import Request
+from simulator.memory import build_memory_world
 
-def test_marked():
-    subprocess.run([sys.executable, "-c", PROGRAM], check=True, timeout=30)
+async def send():
+    transport = build_memory_world(SystemClock(), venues=["bybit"]).transport
+    await transport.send(Request("POST", "http://bybit.sim/orders", {}, b'{"brokerId":"x"}'))
 """
+HERE = f"{SENDS}\ndef test_marked():\n    asyncio.run(send())\n"
+
+
+def in_a_program(text: str) -> str:
+    program = f"{text}\nasyncio.run(send())\n"
+    run = f"subprocess.run([sys.executable, '-c', {program!r}], check=True, timeout=30)"
+    return f"import subprocess, sys\n\ndef test_marked():\n    {run}\n"
+
+
+CHILD, CHILD_IN_MEMORY = in_a_program(SENDS), in_a_program(SENDS_IN_MEMORY)
 
 
 @pytest.mark.parametrize("marked", [True, False])
-@pytest.mark.parametrize("text", [HERE, CHILD], ids=["here", "child"])
+@pytest.mark.parametrize("text", [HERE, CHILD, CHILD_IN_MEMORY], ids=["here", "child", "child in memory"])
 def test_a_mark_fails_the_session(tmp_path: Path, text: str, marked: bool) -> None:
     """A real session of a test that passes but for what is sent, by itself or by a program it starts."""
     (tmp_path / "test_it.py").write_text(text if marked else text.replace("brokerId", "side"))

@@ -300,7 +300,8 @@ def lacking(venue: str, target: str) -> list[str]:
 
 
 def present(path: Path) -> bool:
-    return path.is_file() or any(inner.is_file() for inner in path.rglob("*"))
+    """Whether something stands in the file, or in one of the folder's."""
+    return any(one.is_file() and one.read_bytes().strip() for one in (path, *path.rglob("*")))
 
 
 @pytest.mark.parametrize("venue", sorted(registry()))
@@ -314,6 +315,18 @@ def test_a_venue_of_which_there_is_nothing_is_told_what_it_lacks() -> None:
         *everything,
         "line in simulator/facades/__init__.py",
     ]
+
+
+def test_what_is_empty_is_not_there(tmp_path: Path) -> None:
+    folder, page = tmp_path / "golden", tmp_path / "page.md"
+    folder.mkdir()
+    assert not present(page)
+    for empty in (page, folder / "order.json"):
+        empty.write_text("\n")
+    assert not present(page)
+    assert not present(folder)
+    (folder / "order.json").write_text("{}")
+    assert present(folder)
 
 
 def pages() -> list[Path]:

@@ -64,7 +64,14 @@ async def test_orders_and_trades(client: Follower) -> None:
         assert (order["id"], order["status"], order["price"]) == (resting["id"], "open", 2_900.0)
         await exchange.cancel_order(resting["id"], ETH)
         assert (await orders.next())["status"] == "canceled"
-    assert client.ledger()["positions"] == {"BTCUSDT": "0.012"}
+        assert client.ledger()["positions"] == {"BTCUSDT": "0.012"}
+
+        for size in (0.005, 0.007):
+            reduced = await exchange.create_order(BTC, "market", "sell", size, 50_000, {"reduceOnly": True})
+            order, trade = await orders.next(), await trades.next()
+            assert (order["id"], order["status"], order["filled"]) == (reduced["id"], "closed", size)
+            assert (trade["order"], trade["side"], trade["amount"]) == (reduced["id"], "sell", size)
+    assert client.ledger()["positions"] == {}
 
 
 async def test_positions(client: Follower) -> None:

@@ -73,7 +73,16 @@ async def test_orders_trades_and_balances(client: Follower) -> None:
             await told(orders, resting, "open")
             await exchange.cancel_order(resting["id"], BTC)
             await told(orders, resting, "canceled")
-    assert client.ledger()["positions"] == {"BTCUSDT": "0.012"}
+            assert client.ledger()["positions"] == {"BTCUSDT": "0.012"}
+
+            for lots in (50, 70):
+                closing = {"reduceOnly": True, **ISOLATED}
+                reduced = await exchange.create_order(BTC, "market", "sell", lots, None, closing)
+                assert (await told(orders, reduced, "closed"))["filled"] == lots
+                while (trade := await trades.next())["order"] != reduced["id"]:
+                    continue
+                assert trade["amount"] == lots
+    assert client.ledger()["positions"] == {}
 
 
 async def test_what_others_did(client: Follower) -> None:

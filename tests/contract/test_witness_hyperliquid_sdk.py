@@ -186,6 +186,14 @@ def test_streams(venue: Simulator, client: Client) -> None:
         (fill,), (update,) = news["userFills"]["fills"], news["orderUpdates"]
         assert (fill["oid"], fill["sz"]) == (filled["oid"], "0.012")
         assert (update["status"], update["order"]["oid"], update["order"]["cloid"]) == ("filled", filled["oid"], CLOID)
+        status(client.exchange.order("BTC", False, 0.005, 49_000, IOC, reduce_only=True))
+        status(client.exchange.market_close("BTC"))
+        sold: list[str] = []
+        while len(sold) < 2:
+            one = told.get(timeout=ARRIVES_S)
+            sold += [fill["sz"] for fill in one["data"]["fills"]] if one["channel"] == "userFills" else []
+        assert sold == ["0.005", "0.007"]
+        assert client.ledger()["positions"] == {}
     finally:
         info.disconnect_websocket()
         info.session.close()

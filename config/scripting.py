@@ -64,18 +64,28 @@ def open_json(path: Path, files: FileOps, name: str | None = None) -> Opened:
 def given_json(name: str, files: FileOps, keyboard: int = 0) -> Raw:
     """The content of `--from NAME`; `-` is standard input. Raises ConfigError."""
     if name == "-":
-        data = b""
-        while len(data) <= MAX_BYTES and (chunk := os.read(keyboard, 1024 * 1024)):
-            data += chunk
-        if len(data) > MAX_BYTES:
-            raise ConfigError(
-                "standard input", f"is larger than {MAX_BYTES // 1024 // 1024} MiB; is it the right file?"
-            )
-        return parsed(data, "standard input")
-    found = open_json(Path(name).expanduser(), files, name)
+        return parsed(_bounded(keyboard, "standard input"), "standard input")
+    path = Path(name).expanduser()
+    try:
+        # A pipe (the shell's <(…)) and a device have no size to look at first, and a device may have no end.
+        if path.is_fifo() or path.is_char_device():
+            with path.open("rb", buffering=0) as stream:
+                return parsed(_bounded(stream.fileno(), name), name)
+    except OSError as error:
+        raise ConfigError(name, f"cannot be read: {error.strerror or error}; make it readable") from error
+    found = open_json(path, files, name)
     if found.raw is None:
         raise ConfigError(name, "does not exist; name a JSON file, or - for standard input")
     return found.raw
+
+
+def _bounded(stream: int, name: str) -> bytes:
+    data = b""
+    while len(data) <= MAX_BYTES and (chunk := os.read(stream, 1024 * 1024)):
+        data += chunk
+    if len(data) > MAX_BYTES:
+        raise ConfigError(name, f"is larger than {MAX_BYTES // 1024 // 1024} MiB; is it the right file?")
+    return data
 
 
 def replace_json(opened: Opened, value: object, files: FileOps) -> bool:

@@ -171,11 +171,15 @@ def edited(present: Sequence[Entry], args: argparse.Namespace, highest: Decimal)
             entry = {**(entry or {"symbol": symbol, "leverage": leverage, "sources": []}), "leverage": leverage}
         if entry is None:
             raise ValueError("is new and needs its leverage too: --leverage 3")
+        given: set[str] = set()
         for text in args.weight:
             flag = f"--weight {text}"
             source, equals, weight = text.partition("=")
             if not equals:
                 raise ValueError("must be SOURCE=WEIGHT, such as tradingview=0.1")
+            if source in given:
+                raise ValueError(f"names {source} a second time; give each source once")
+            given.add(source)
             entry = with_weight(entry, check_source(source), weight_of(weight, Decimal(1)))
     except ValueError as error:
         raise ConfigError(flag[:100], str(error)) from None

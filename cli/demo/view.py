@@ -50,7 +50,7 @@ class Teller:
         elapsed_ms = ((at or time.time()) - self._since) * 1000
         colour = COLOURS.get(who, VENUE_COLOUR)
         when = f"{elapsed_ms:7.0f} ms" if abs(elapsed_ms) < 100_000 else f"{elapsed_ms / 1000:8.0f} s"
-        self._console.print(f"[dim]{when}[/]  [{colour}]{who:<22}[/]{escape(text)}", soft_wrap=True, highlight=False)
+        self._console.print(f"[dim]{when}[/]  [{colour}]{who:<22}[/] {escape(text)}", soft_wrap=True, highlight=False)
 
 
 def watch(house: DemoHouse, teller: Teller, done: Callable[[Seen], bool], deadline_s: float) -> Seen:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import threading
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -209,6 +212,7 @@ REFUSED = [
     (("--symbol", "BTCUSDT", "--weight", "bittensor=0.91"), "sum to 1.01"),
     (("--symbol", "BTCUSDT", "--weight", "bittensor=1.01"), "--weight bittensor=1.01"),
     (("--symbol", "BTCUSDT", "--weight", "bittensor"), "must be SOURCE=WEIGHT"),
+    (("--symbol", "BTCUSDT", "--weight", "bittensor=0.1", "--weight", "bittensor=0.2"), "bittensor a second time"),
     (("--symbol", "BTCUSDT", "--leverage", "0"), "--leverage 0: leverage must be from 1 to 20"),
     (("--symbol", "BTCUSDT", "--leverage", "500"), "--leverage 500"),
     (("--symbol", "TAOUSDT", "--weight", "tradingview=0.1"), "needs its leverage too"),
@@ -230,6 +234,27 @@ def test_flags_that_are_refused(
 def given_file(tmp_path: Path, text: str) -> str:
     (tmp_path / "new.json").write_text(text)
     return str(tmp_path / "new.json")
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "named"), [(b"", 0, "was written"), (b" " * 20_000_000, 1, "larger than 16 MiB")]
+)
+def test_from_a_pipe_is_read_up_to_a_bound(
+    weighted: House, tmp_path: Path, more: bytes, code: int, named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the shell's <(…) gives it: without a size that could be looked at first, perhaps without an end."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    def write() -> None:
+        with contextlib.suppress(BrokenPipeError), pipe.open("wb") as stream:
+            stream.write(json.dumps([entry("TAOUSDT", tradingview=0.1)]).encode() + more)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    assert run(main, weighted, "--from", str(pipe)) == code
+    writer.join()
+    assert named in capsys.readouterr().out
 
 
 def test_from_merges_by_symbol(weighted: House, tmp_path: Path) -> None:

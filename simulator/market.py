@@ -22,6 +22,8 @@ from core.domain import Symbol
 MILLION = 1_000_000
 LEVELS = 14
 ANCHOR_S = 1 << LEVELS
+SHARED_S = 64
+"""Midpoints of spans at least this wide are remembered, some five hundred at most."""
 ANCHOR_PPM = 30_000
 """Anchors lie within this many millionths of the listed price."""
 STEP_PPM = 100
@@ -45,6 +47,8 @@ class Walk:
         self._salt = f"{seed}/{symbol}/".encode()
         self._base = base
         self._anchors: tuple[int, int, int] = (-1, 0, 0)
+        self._drawn: dict[str, int] = {}
+        """Drawn midpoints of wide spans, which many instants share; those of the present anchors."""
 
     def price(self, at: float) -> Decimal:
         second = max(int(at), 0)
@@ -56,17 +60,27 @@ class Walk:
         if self._anchors[0] != number:
             low, high = (self._draw(f"a{n}", ANCHOR_PPM) for n in (number, number + 1))
             self._anchors = (number, low, high)
+            self._drawn.clear()
         _, low, high = self._anchors
         start, span = 0, ANCHOR_S
         while offset != start:
             half = span // 2
-            middle = (low + high) // 2 + self._draw(f"m{number}.{start + half}", AMPLITUDES[span.bit_length() - 1])
+            middle = (low + high) // 2 + self._displaced(number, start + half, span)
             if offset >= start + half:
                 start, low = start + half, middle
             else:
                 high = middle
             span = half
         return low
+
+    def _displaced(self, number: int, middle: int, span: int) -> int:
+        """How far the midpoint of a span lies from the straight line."""
+        name, amplitude = f"m{number}.{middle}", AMPLITUDES[span.bit_length() - 1]
+        if span < SHARED_S:
+            return self._draw(name, amplitude)
+        if name not in self._drawn:
+            self._drawn[name] = self._draw(name, amplitude)
+        return self._drawn[name]
 
     def _draw(self, name: str, amplitude: int) -> int:
         """A whole number in [-amplitude, amplitude], the same for the same name."""

@@ -177,10 +177,10 @@ def test_what_is_not_reached_is_told() -> None:
 
 
 def test_an_engine_that_does_not_see_the_kill_switch_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The whole way: one of a few seeds shows it."""
+    """The whole way: one of a few seeds shows it, which a change of what seeds draw may move."""
     monkeypatch.setattr("config.reload.FileSettings.halt", lambda self: Halt.NONE)
     found: set[str] = set()
-    seed = 0
+    seed = 13
     while "halted" not in found and seed < 60:
         found |= {breach.rule for breach in run_seed(seed, ("bybit",)).breaches}
         seed += 1

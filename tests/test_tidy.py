@@ -335,10 +335,35 @@ def pages() -> list[Path]:
     return [p for p in found if not any(s.startswith(".") or s == "node_modules" for s in p.relative_to(ROOT).parts)]
 
 
+def prose(page: Path) -> str:
+    return re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+
+
+def anchors(page: Path) -> set[str]:
+    """What a link may name after #: each heading in small letters, blanks as hyphens, without punctuation."""
+    headings = re.findall(r"^#+ (.+)$", prose(page), flags=re.MULTILINE)
+    words = [re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).lower() for heading in headings]
+    return {re.sub(r"[^\w\- ]", "", text).strip().replace(" ", "-") for text in words}
+
+
+def resolves(page: Path, link: str) -> bool:
+    place, _, anchor = link.partition("#")
+    target = page.parent / place if place else page
+    return target.exists() and (not anchor or target.suffix != ".md" or anchor in anchors(target))
+
+
 def broken_links(page: Path) -> list[str]:
-    prose = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
-    inside = [link for link in re.findall(r"\]\(([^)\s]+)\)", prose) if not re.match(r"[a-z]+:|#", link)]
-    return [link for link in inside if not (page.parent / link.split("#")[0]).exists()]
+    inside = [link for link in re.findall(r"\]\(([^)\s]+)\)", prose(page)) if not re.match(r"[a-z]+:", link)]
+    return [link for link in inside if not resolves(page, link)]
+
+
+def test_a_broken_link_is_seen(tmp_path: Path) -> None:
+    (tmp_path / "other.md").write_text("# One `two`, [three](x.md)\n")
+    page = tmp_path / "page.md"
+    page.write_text(
+        "# Here\n[a](other.md#one-two-three) [b](#here) [c](other.md#two) [d](#there) [e](gone.md) [f](https://x)"
+    )
+    assert broken_links(page) == ["other.md#two", "#there", "gone.md"]
 
 
 def test_links_resolve() -> None:

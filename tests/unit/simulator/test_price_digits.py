@@ -39,7 +39,7 @@ def test_orders_and_quotes_keep_to_them(make_shop: MakeShop) -> None:
     shop = make_shop(price_digits=5)
     shop.pin("50000.7")
     quote = shop.exchange.quote(BTC)
-    assert (quote.mark, quote.last) == (50_001, 50_001)
+    assert (quote.mark, quote.last) == (D("50001"), D("50001"))
     assert {quote.bid % 1, quote.ask % 1} == {0}
     assert {level.price % 1 for side in shop.exchange.book(BTC, 20) for level in side} == {0}
     with pytest.raises(Refused) as caught:

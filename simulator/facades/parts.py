@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from json.encoder import encode_basestring_ascii as quoted
 from urllib.parse import urlsplit
 
 from core.domain import plain
@@ -62,10 +63,12 @@ def ms(at: float) -> int:
 
 def rendered(value: object) -> str:
     """JSON with `Decimal` as a number to its last digit."""
+    if isinstance(value, str):
+        return quoted(value)
     if isinstance(value, Decimal):
         return plain(value)
     if isinstance(value, Mapping):
-        return "{" + ",".join(f"{json.dumps(key)}:{rendered(item)}" for key, item in value.items()) + "}"
+        return "{" + ",".join(f"{quoted(key)}:{rendered(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ",".join(rendered(item) for item in value) + "]"
     return json.dumps(value)

@@ -29,10 +29,7 @@ COMMON: list[BadRead] = [
 ]
 EMPTY = ("garbage", "[]")
 BAD = [
-    (it, *one)
-    for it in benches()
-    for one in [*COMMON, *it.bad_reads]
-    if not (it.empty_is_an_answer and one == EMPTY)
+    (it, *one) for it in benches() for one in [*COMMON, *it.bad_reads] if not (it.empty_is_an_answer and one == EMPTY)
 ]
 D = Decimal
 FIND = every(lambda can: can.find_by_client_id)

@@ -24,7 +24,7 @@ async def suspended(rig: Rig, depth: str) -> None:
         await asyncio.sleep(0.001)
     rig.clock.step(AWAY_S)
     rig.sim.admin.price({"symbol": BTC, "price": f"{price(rig) * Decimal('1.1'):.0f}"})
-    rig.sim.admin.account({"venue": rig.venue, "account": "main", "equity": "5000"})
+    rig.sim.admin.account({"venue": rig.venue, "account": "main", "equity": "9300"})
     rig.signal(BTC, depth)
     rig.executor._load_weight_config()
     await cycle

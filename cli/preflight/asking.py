@@ -165,7 +165,7 @@ async def _ask(adapter: AccountProcessor, settings: AccountSettings, symbols: tu
 def _problem(error: VenueError) -> Problem:
     if isinstance(error, Denied):
         return Problem(Scope.ALL, error.code, str(error))
-    return Problem(Scope.ALL, error.code, f"the venue cannot be asked: {error}")
+    return Problem(Scope.ALL, error.code, f"the venue cannot be asked now: {error}. Try again in a minute")
 
 
 def _margin(flight: Preflight, settings: AccountSettings, anything_open: bool) -> tuple[Problem, ...]:

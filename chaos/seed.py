@@ -13,7 +13,11 @@ from core.clock import run_virtual
 
 def run_seed(seed: int, among: Sequence[str] | None = None) -> Outcome:
     """Lives through one seed on some of the venues `among` (default: all there are)."""
-    logging.getLogger("trade-engine").disabled = True
-    story = Story(draw(seed, tuple(among or venues())))
-    run_virtual(live(story), story.house.loop)
-    return story.outcome()
+    log = logging.getLogger("trade-engine")
+    before, log.disabled = log.disabled, True  # thousands of lines that the story tells better
+    try:
+        story = Story(draw(seed, tuple(among or venues())))
+        run_virtual(live(story), story.house.loop)
+        return story.outcome()
+    finally:
+        log.disabled = before

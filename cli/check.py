@@ -15,6 +15,8 @@ from cli.errors import UserError
 from config.home import CHECKOUT
 
 MAX_TEST_PROCESSES = 8
+TEST_PROCESSES = min((os.cpu_count() or 1) + 1, MAX_TEST_PROCESSES)
+"""One more than there are cores: many tests wait for programs they started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ STAGES = (
     Stage("format", ("ruff", "format", "--check", "."), "`.venv/bin/ruff format .` does it"),
     Stage("types", ("mypy",), "each line above names file, line and what does not fit"),
     Stage("layers", ("lint-imports",), "imports point down only; the layers stand in pyproject.toml"),
-    Stage("tests", ("pytest", "-n", "logical", "--maxprocesses", str(MAX_TEST_PROCESSES), "--dist", "worksteal"), ""),
+    Stage("tests", ("pytest", "-n", str(TEST_PROCESSES), "--dist", "worksteal"), ""),
 )
 
 

@@ -15,7 +15,7 @@ from chaos.scene import venues
 from chaos.seed import run_seed
 
 ROOT = Path(__file__).resolve().parents[2]
-SLICE = range(100_000, 100_100)
+SLICE = range(100_000, 100_060)
 RESULT_KEYS = {
     "seeds", "breaches", "converged", "faults", "cycles", "orders", "slowest_convergence_cycles", "seeds_per_s",
     "failing_seeds",

@@ -135,7 +135,15 @@ def held_whole(ops: SimulatedFileOps, *names: str) -> None:
             assert ops.read(STORE / name) == text(name)
 
 
-@pytest.mark.parametrize("held", [b"", b"not gzip", gzip.compress(b"other"), gzip.compress(text(day(9)))[:-9]])
+NO_COPIES = {
+    "empty": b"",
+    "not gzip": b"not gzip",
+    "another": gzip.compress(b"other"),
+    "cut off": gzip.compress(text(day(9)))[:-9],
+}
+
+
+@pytest.mark.parametrize("held", NO_COPIES.values(), ids=NO_COPIES)
 def test_a_copy_that_is_no_copy_stops_it(held: bytes) -> None:
     ops = disk(day(9), day(8), day(0))
     ops.write(STORE / (day(9) + ".gz"), held)
